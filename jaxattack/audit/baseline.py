@@ -149,10 +149,10 @@ def _attribute(experiment: Experiment, reconstruction: Reconstruction, dataset: 
     assert experiment.knowledge.partial is not None
     assert experiment.member is not None
     # Beyond the budget a guess is the likeliest value, and no attack's.
-    asked = ~np.isnan(reconstruction.score).all(axis=1)
-    secret, member = experiment.knowledge.partial.secret, experiment.member[asked]
-    experiment = experiment._replace(index=experiment.index[asked], truth=experiment.truth[asked], member=member)
-    reconstruction = replace(reconstruction, value=reconstruction.value[asked], score=reconstruction.score[asked])
+    mask = ~np.isnan(reconstruction.score).all(axis=1)
+    secret, member = experiment.knowledge.partial.secret, experiment.member[mask]
+    experiment = experiment._replace(index=experiment.index[mask], truth=experiment.truth[mask], member=member)
+    reconstruction = replace(reconstruction, value=reconstruction.value[mask], score=reconstruction.score[mask])
     truth = experiment.truth
     imputed = impute(dataset, secret, experiment.others, experiment.index, seed)
     right, theirs, prior = reconstruction.value == truth, imputed == truth, secret.prior.argmax() == truth

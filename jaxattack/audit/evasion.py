@@ -274,8 +274,8 @@ def _identity(victim: Victim, audit: EvasionAudit, own: Records, surrogate: Whit
     words = _words(audit)
     for name in ("records", "budget"):
         del words[name]
-    crafted = None if surrogate is None else fingerprint_of([*map(np.asarray, jax.tree.leaves(surrogate.variables))])
-    return victim.identity | words | {"changes": fingerprint_of(list(own)), "surrogate": crafted}
+    copy_hash = None if surrogate is None else fingerprint_of([*map(np.asarray, jax.tree.leaves(surrogate.variables))])
+    return victim.identity | words | {"changes": fingerprint_of(list(own)), "surrogate": copy_hash}
 
 
 def _conclude(

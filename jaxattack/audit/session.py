@@ -130,7 +130,7 @@ def claim(out: Path, kind: str, identity: Mapping[str, Any], oracle: Oracle) -> 
         return
     there = read_json(file)
     other = [
-        f"{place:.80} was {_shown(was)} and is now {_shown(now)}"
+        f"{place:.80} was {_text_of(was)} and is now {_text_of(now)}"
         for place, was, now in differences(here | {"victim": ""}, there | {"victim": ""})
     ]
     if other:
@@ -153,7 +153,7 @@ def check_folder(out: Path, kind: str) -> None:
         raise InputError(f"{out} holds {other} of another run, and no {kind}: give an empty or a new folder.")
 
 
-def _shown(value: Any) -> str:
+def _text_of(value: Any) -> str:
     """A value in a sentence: the first letters of a digest tell it from others."""
     return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{20,52}\b", r"\1", repr(value))[:120]
 

@@ -163,8 +163,8 @@ def _same_model(out: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
         InputError: it is another than these settings ask for.
     """
     there = read_json(out / "model.json")
-    asked = json.loads(json.dumps(settings))
-    other = [name for name, value in asked.items() if there.get(name) != value]
+    settings_now = json.loads(json.dumps(settings))
+    other = [name for name, value in settings_now.items() if there.get(name) != value]
     if other:
         raise InputError(
             f"{out} holds another model ({', '.join(other)} differ): give another folder, or replace it (--force, or "

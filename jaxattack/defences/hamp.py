@@ -97,9 +97,9 @@ def random_inputs(key: Any, records: Any, count: int) -> Any:
     kind = records.dtype if np.issubdtype(records.dtype, np.floating) else np.dtype(np.float32)
     draw = xp.asarray(jax.random.uniform(key, (count, *records.shape[1:]))).astype(kind)
     low, high = records.min(axis=0, keepdims=True), records.max(axis=0, keepdims=True)
-    whole = (records == xp.round(records)).all(axis=0, keepdims=True)
+    integral = (records == xp.round(records)).all(axis=0, keepdims=True)
     ends = ((records == low) | (records == high)).all(axis=0, keepdims=True)
     least, most = low.astype(kind), high.astype(kind)
-    between = xp.where(whole, xp.floor(least + draw * (most - least + 1)), least + draw * (most - least))
+    between = xp.where(integral, xp.floor(least + draw * (most - least + 1)), least + draw * (most - least))
     between = xp.minimum(between, most)  # where a sum was rounded up
     return xp.where(ends, xp.where(draw < 0.5, least, most), between).astype(records.dtype)

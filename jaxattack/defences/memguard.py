@@ -185,7 +185,7 @@ def undecided(layers: Any, p: Sorted) -> Sorted:
         trying = trying & success
         return (jnp.where(trying[:, None], z, best), trying), None
 
-    needed = jnp.abs(jax.nn.sigmoid(side) - 0.5) > UNDECIDED
-    (z, _), _ = jax.lax.scan(harder, (begin, needed), jnp.asarray(WEIGHTS))
+    unsure = jnp.abs(jax.nn.sigmoid(side) - 0.5) > UNDECIDED
+    (z, _), _ = jax.lax.scan(harder, (begin, unsure), jnp.asarray(WEIGHTS))
     changed = jnp.abs(z - begin).max(axis=1, keepdims=True) > 0
     return jnp.where(changed, jax.nn.softmax(z), p)

@@ -24,6 +24,6 @@ def reserve_weight(key: PRNGKeyArray, endpoint: Endpoint, member: Any) -> Float[
     member = jnp.asarray(member)
     if endpoint.reserve is not None:
         return jnp.zeros_like(member).at[endpoint.reserve].set(1)
-    drawn: Any = jax.random.bernoulli(key, 0.5, member.shape)
-    half = (1 - member) * drawn.astype(member.dtype)
+    coins: Any = jax.random.bernoulli(key, 0.5, member.shape)
+    half = (1 - member) * coins.astype(member.dtype)
     return jnp.where(half.sum() > 0, half, 1 - member)

@@ -82,6 +82,6 @@ def _rounded_shares(scores: Float[np.ndarray, "row cls"], total: Float[np.ndarra
     about zero points of 0, 10, 32 and 128, half of them of sum 0, 6% are taken for such, 9% and 2%.
     """
     classes, most = scores.shape[1], scores.max()
-    held = next((2.0**bits for bits in (8, 16) if most < 2**bits), np.inf)
-    shares = 20 * classes <= total.mean() <= held + classes
+    largest = next((2.0**bits for bits in (8, 16) if most < 2**bits), np.inf)
+    shares = 20 * classes <= total.mean() <= largest + classes
     return bool(shares and np.ptp(total) <= classes and (scores == np.rint(scores)).all())

@@ -71,9 +71,9 @@ def network_of(path: str | Path, oracle: Oracle) -> WhiteBox:
     nodes = [node for node in nodes if node.kind != "Constant"]
     nodes, scores, end = _before_the_end(nodes, graph.output[0].name)
     floats = {name: each for name, each in constants.items() if np.issubdtype(each.dtype, np.floating)}
-    whole = {name: each for name, each in constants.items() if name not in floats}
+    integers = {name: each for name, each in constants.items() if name not in floats}
     variables = Variables({name: jnp.asarray(each, jnp.float32) for name, each in floats.items()}, {})
-    run = partial(_run, tuple(nodes), whole, entries[0].name, scores, shape)
+    run = partial(_run, tuple(nodes), integers, entries[0].name, scores, shape)
     inputs, classes = oracle.access.inputs, oracle.access.classes
     coarse = np.float16 if any(each.dtype == np.float16 for each in floats.values()) else np.float32
     raw = partial(_same_numbers, tensor_of(path, scores), ROUNDING[coarse])
@@ -115,7 +115,7 @@ def _before_the_end(nodes: list[_Node], output: str) -> tuple[list[_Node], str, 
 
 def _run(
     nodes: tuple[_Node, ...],
-    whole: Mapping[str, np.ndarray],
+    integers: Mapping[str, np.ndarray],
     entry: str,
     scores: str,
     shape: tuple[int, ...],
@@ -123,7 +123,7 @@ def _run(
     x: jax.Array,
 ) -> jax.Array:
     """The scores of records."""
-    values: dict[str, Any] = {**whole, **variables.params, entry: x.reshape(len(x), *shape)}
+    values: dict[str, Any] = {**integers, **variables.params, entry: x.reshape(len(x), *shape)}
     for node in nodes:
         if node.output == scores or all(name in values or not name for name in node.inputs):
             operands = [values[name] if name else None for name in node.inputs]

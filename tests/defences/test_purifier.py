@@ -143,7 +143,7 @@ def test_an_oracles_answers_of_64_bits_teach_as_those_of_32_do():
     ],
 )
 def test_behind_noise_that_is_drawn_afresh_it_would_know_no_member_and_is_refused(chain, refused):
-    # Of 898 members of a network on digits behind Noise(scale=0.01) it exchanged none, and its page said that labels may change.
+    # Two draws of the noise are never as near as the copies of one answer that it looks for: it would know none again.
     terms = Access(level="probability", classes=CLASSES, inputs=Inputs.box(-9, 9, (3,)))
     oracle = from_function(lambda x: np.full((len(x), CLASSES), 1 / CLASSES), terms)
 

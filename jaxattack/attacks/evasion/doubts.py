@@ -36,9 +36,9 @@ def right_twice(
     if isinstance(victim, WhiteBox):
         first, again = (_logits(victim, some) for _ in range(2))
         return labels_of(victim, x) == y, (*_differing([first], [again]), *_confidences(first))
-    whole = victim(x)
-    first, again = ([part for part in answer if part is not None] for answer in (whole, victim(some)))
-    return is_right(victim, whole, y), tuple(_differing([part[: len(some)] for part in first], again))
+    full = victim(x)
+    first, again = ([part for part in answer if part is not None] for answer in (full, victim(some)))
+    return is_right(victim, full, y), tuple(_differing([part[: len(some)] for part in first], again))
 
 
 def _logits(box: WhiteBox, x: np.ndarray) -> np.ndarray:

@@ -116,7 +116,7 @@ class _Several(WhiteBoxAttack):
         series = self._run(victim, x, y, right, Draw(seed), progress)
         before_all = 1 + (np.arange(len(x)) < ASKED_TWICE)  # what the victim labels records, some of them twice
         questions, first = (
-            np.zeros(len(x), int) if at_hand else before_all + asked for asked in (series.questions, series.first)
+            np.zeros(len(x), int) if at_hand else before_all + count for count in (series.questions, series.first)
         )
         if at_hand and series.questions.any():
             series.notes["questions to the model at hand"] = int(series.questions.sum())

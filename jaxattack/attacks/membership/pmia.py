@@ -157,9 +157,9 @@ def neighbours(
         TooFewReferences: a neighbour that no reference of some target holds, or fewer than two where a variance is its own or no
             neighbour has two.
     """
-    phi, held = values[..., 0], values[:, :, 0, 1] > 0.5
+    phi, is_in = values[..., 0], values[:, :, 0, 1] > 0.5
     blocks = record_blocks(*phi.shape)
-    counts = [references.of(block).count(held[:, block]) for block in blocks]
+    counts = [references.of(block).count(is_in[:, block]) for block in blocks]
     fewest, most = min(int(count.min()) for count in counts), np.max([count.max(axis=1) for count in counts], axis=0)
     least = 2 if variance == "record" or most.min() < 2 else 1  # a variance of all needs two answers of some record
     if fewest < least:
@@ -167,12 +167,12 @@ def neighbours(
             f"{attack} needs {least} references that were trained on a record's nearest neighbour and some record has "
             f"{fewest}: observe more models, or choose pmia-class."
         )
-    spread = fit(phi, {"in": held}, references, variance, blocks)["in"]
+    spread = fit(phi, {"in": is_in}, references, variance, blocks)["in"]
 
     def inside(block: slice) -> Predictive:
         part = references.of(block)
         powers = centred_powers(phi[:, block], part)
-        stand_in = spread(moments(powers, {"in": held[:, block]}, part)["in"])
+        stand_in = spread(moments(powers, {"in": is_in[:, block]}, part)["in"])
         return stand_in._replace(location=stand_in.location + powers.centre)
 
     return inside

@@ -107,11 +107,11 @@ class HillClimb:
                 break
             queries[alive] += 1
             sure = p[np.arange(len(alive)), classes[alive]]
-            taken = sure >= best[alive]
+            better = sure >= best[alive]
             right = (sure > self.confidence) & (p.argmax(axis=1) == classes[alive]) & (u < sure)
-            emitted[alive] = taken & right
-            best_x[alive[taken]], best[alive[taken]] = x[taken], sure[taken]
-            rejected[alive] = np.where(taken, 0, rejected[alive] + 1)
+            emitted[alive] = better & right
+            best_x[alive[better]], best[alive[better]] = x[better], sure[better]
+            rejected[alive] = np.where(better, 0, rejected[alive] + 1)
             if not step:
                 redrawn[:] = min(self.most, size)
             tired = rejected > self.rejections

@@ -80,12 +80,12 @@ class PropertyAnswers:
         if progress:
             progress("shadows", self.shadows, self.shadows)
         rows = balanced(has, self.records, seed)
-        asked = pool.take(rows)
-        shadows, victims = (answers(training.model, each, asked) for each in (ensemble.variables, weights))
+        questions = pool.take(rows)
+        shadows, victims = (answers(training.model, each, questions) for each in (ensemble.variables, weights))
         if self.test == "kl":
             value, score = nearest_share(victims, shadows, shares)
         else:
-            value, score = share_by_loss(victims, shadows, shares, asked.y, has[rows])
+            value, score = share_by_loss(victims, shadows, shares, questions.y, has[rows])
         return Reconstruction(
             attack=self.name,
             goal=self.goal,
@@ -104,9 +104,9 @@ def balanced(has: Bool[np.ndarray, "record"], records: int, seed: int) -> Int[np
     return np.concatenate([rng.choice(group, half, replace=False) for group in groups])
 
 
-def answers(model: Model, variables: Variables, asked: Dataset) -> LogProbability:
+def answers(model: Model, variables: Variables, questions: Dataset) -> LogProbability:
     """ln p of every class, of networks whose leaves lead with the axis ``model``."""
-    return np.asarray(_answers(model, variables, jnp.asarray(asked.x)), np.float64)
+    return np.asarray(_answers(model, variables, jnp.asarray(questions.x)), np.float64)
 
 
 @partial(jax.jit, static_argnums=0)

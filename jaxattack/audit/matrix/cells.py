@@ -252,8 +252,8 @@ def _plain(measurement: Any) -> dict[str, Any]:
 def _read(file: Path, identity: Any, kind: type[Measurement]) -> Measurement | Refusal:
     try:
         content = read_json(file)
-        told = content.pop("sha256")
-        if told != _sha256(content):
+        checksum = content.pop("sha256")
+        if checksum != _sha256(content):
             raise ValueError("its digest is another")
         if content["format"] != FORMAT or content["identity"] != identity:
             raise ValueError("it is of another cell")

@@ -57,9 +57,12 @@ def findings_of(result: ColumnResult, reference: ColumnRun, repetitions: int) ->
     train, test = _accuracies(run, result.part)
     utility = None if test is None else test.mean
     cells = (
-        *(_membership(cell, given, result, reference, repetitions, utility) for cell, given in result.membership),
-        *(_extraction(attack, given, run, utility) for attack, given in result.extraction),
-        *(_inversion(attack, given, run, utility) for attack, given in result.inversion),
+        *(
+            _membership(cell, measurement, result, reference, repetitions, utility)
+            for cell, measurement in result.membership
+        ),
+        *(_extraction(attack, measurement, run, utility) for attack, measurement in result.extraction),
+        *(_inversion(attack, measurement, run, utility) for attack, measurement in result.inversion),
     )
     changes, distortion = run.distortion() or (None, None)
     gap = next((cell.auc for cell in cells if cell.attack == "gap"), None)
@@ -94,7 +97,7 @@ def _accuracies(run: ColumnRun, part: Scorable) -> tuple[Spread | None, Spread |
 
 def _membership(
     cell: MembershipCell,
-    given: MembershipMeasurement | Refusal,
+    measurement: MembershipMeasurement | Refusal,
     result: ColumnResult,
     reference: ColumnRun,
     repetitions: int,
@@ -111,12 +114,12 @@ def _membership(
         repetitions=times,
         test_accuracy=utility,
     )
-    if isinstance(given, Refusal):
-        return replace(about, reason=given.reason)
+    if isinstance(measurement, Refusal):
+        return replace(about, reason=measurement.reason)
     queries = times * getattr(cell.attack, "queries", sum(signal.queries for signal in cell.attack.signals))
     trained = reference if cell.how == "static" else run
     rates = [rate_key(fpr) for fpr in FPRS]
-    area = given.auc.estimate
+    area = measurement.auc.estimate
     return replace(
         about,
         leak=area.value,
@@ -124,55 +127,55 @@ def _membership(
         leak_freedom=area.freedom,
         auc=area.value,
         auc_interval=area.interval(),
-        tpr={rate: one.value for rate, one in zip(rates, given.tpr, strict=True)},
-        tpr_interval={rate: one.estimate.interval() for rate, one in zip(rates, given.tpr, strict=True)},
-        resolvable={rate_key(fpr): allowed(fpr, given.negatives) >= 1 for fpr in FPRS},
-        targets=given.targets,
+        tpr={rate: one.value for rate, one in zip(rates, measurement.tpr, strict=True)},
+        tpr_interval={rate: one.estimate.interval() for rate, one in zip(rates, measurement.tpr, strict=True)},
+        resolvable={rate_key(fpr): allowed(fpr, measurement.negatives) >= 1 for fpr in FPRS},
+        targets=measurement.targets,
         queries_per_record=queries,
         queries=queries * len(result.part.records),
         models=len(run.plan.member) if cell.attack.references else 1,
         gradient_steps=trained.training_cost.gradient_steps if cell.attack.references else 0,
-        seconds=given.seconds,
+        seconds=measurement.seconds,
     )
 
 
 def _extraction(
-    attack: ExtractionAttack, given: ExtractionMeasurement | Refusal, run: ColumnRun, utility: float | None
+    attack: ExtractionAttack, measurement: ExtractionMeasurement | Refusal, run: ColumnRun, utility: float | None
 ) -> CellFindings:
     about = _one_model(label(attack, EXTRACTIONS), "extraction", run, utility)
-    if isinstance(given, Refusal):
-        return replace(about, reason=given.reason)
+    if isinstance(measurement, Refusal):
+        return replace(about, reason=measurement.reason)
     return replace(
         about,
-        leak=given.agreement,
-        leak_interval=(given.low, given.high),
-        queries=given.queries,
-        complete=given.complete,
-        curve=given.curve,
+        leak=measurement.agreement,
+        leak_interval=(measurement.low, measurement.high),
+        queries=measurement.queries,
+        complete=measurement.complete,
+        curve=measurement.curve,
         models=1,
-        seconds=given.seconds,
+        seconds=measurement.seconds,
     )
 
 
 def _inversion(
-    attack: InversionAttack, given: InversionMeasurement | Refusal, run: ColumnRun, utility: float | None
+    attack: InversionAttack, measurement: InversionMeasurement | Refusal, run: ColumnRun, utility: float | None
 ) -> CellFindings:
     about = _one_model(label(attack, INVERSIONS), "inversion", run, utility)
-    if isinstance(given, Refusal):
-        return replace(about, reason=given.reason)
-    recognised = given.recognised
-    hits = None if recognised is None else round(recognised * given.targets)
-    low, high = (None, None) if hits is None else map(float, clopper_pearson(hits, given.targets))
+    if isinstance(measurement, Refusal):
+        return replace(about, reason=measurement.reason)
+    recognised = measurement.recognised
+    hits = None if recognised is None else round(recognised * measurement.targets)
+    low, high = (None, None) if hits is None else map(float, clopper_pearson(hits, measurement.targets))
     return replace(
         about,
         leak=recognised,
         leak_interval=None if low is None or high is None else (low, high),
-        targets=given.targets,
-        queries=given.queries,
-        recognised_by_victim=given.recognised_by_victim,
-        gradients=given.gradients,
+        targets=measurement.targets,
+        queries=measurement.queries,
+        recognised_by_victim=measurement.recognised_by_victim,
+        gradients=measurement.gradients,
         models=1,
-        seconds=given.seconds,
+        seconds=measurement.seconds,
     )
 
 
@@ -190,7 +193,9 @@ def _one_model(name: str, family: Family, run: ColumnRun, utility: float | None)
 
 def _strongest(result: ColumnResult, repetitions: int) -> StrongestFindings | None:
     """The membership attack that gets the most, by the true-positive rate at the rate that is quoted, then by AUC."""
-    ran = [(cell, given) for cell, given in result.membership if isinstance(given, MembershipMeasurement)]
+    ran = [
+        (cell, measurement) for cell, measurement in result.membership if isinstance(measurement, MembershipMeasurement)
+    ]
     if not ran:
         return None
     rate = claimed_rate(ran[0][1].negatives, FPRS)
@@ -199,9 +204,9 @@ def _strongest(result: ColumnResult, repetitions: int) -> StrongestFindings | No
     def strength(pair: tuple[MembershipCell, MembershipMeasurement]) -> tuple[float, float]:
         return 0.0 if place is None else pair[1].tpr[place].value, pair[1].auc.value
 
-    cell, given = max(ran, key=strength)
+    cell, measurement = max(ran, key=strength)
     confidence = 1 - (1 - CONFIDENCE) / len(ran)
-    quoted = None if place is None else given.tpr[place].estimate
+    quoted = None if place is None else measurement.tpr[place].estimate
     return StrongestFindings(
         attack=label(cell.attack, REGISTRY),
         adaptive=cell.how != "static",
@@ -210,6 +215,6 @@ def _strongest(result: ColumnResult, repetitions: int) -> StrongestFindings | No
         rate=None if rate is None else rate_key(rate),
         tpr=None if quoted is None else quoted.value,
         tpr_interval=None if quoted is None else quoted.interval(confidence),
-        auc=given.auc.value,
-        auc_interval=given.auc.estimate.interval(confidence),
+        auc=measurement.auc.value,
+        auc_interval=measurement.auc.estimate.interval(confidence),
     )

@@ -81,7 +81,7 @@ class OwnershipFolder:
         """
         file = self._file("models", name, decides)
         if file.exists():
-            cost = _whole(file, dict.fromkeys(COST, (int, float)))
+            cost = _read_fields(file, dict.fromkeys(COST, (int, float)))
             if not all(0 <= value < 2**53 for value in cost.values()):
                 raise FolderError(f"{file} is damaged: delete this file; what it describes is made again.")
             variables = read_leaves(file.with_suffix(".npz"), like)
@@ -92,16 +92,16 @@ class OwnershipFolder:
                     "made again."
                 )
             return Models(variables, cost)
-        made = make()
-        write_arrays(file.with_suffix(".npz"), leaves_by_path(made.variables))
-        write_json(file, made.cost)
-        return made
+        copies = make()
+        write_arrays(file.with_suffix(".npz"), leaves_by_path(copies.variables))
+        write_json(file, copies.cost)
+        return copies
 
     def evidence(self, name: str, decides: Any, make: Callable[[], tuple[Evidence, float]]) -> tuple[Evidence, float]:
         """What a test prepared, and the seconds that it took."""
         file = self._file("evidence", name, decides)
         if file.exists():
-            about = _whole(file, {"test": str, "gradients": int, "notes": dict, "seconds": (int, float)})
+            about = _read_fields(file, {"test": str, "gradients": int, "notes": dict, "seconds": (int, float)})
             seconds = about.pop("seconds")
             self._read.add(file)
             return Evidence(arrays=read_arrays(file.with_suffix(".npz")), **about), seconds
@@ -141,7 +141,7 @@ class OwnershipFolder:
         """What a test says of each of so many models of one kind, and the seconds that each took."""
         file = self._file("proofs", name, decides)
         if file.exists():
-            about = _whole(file, {"proofs": list, "seconds": (int, float)})
+            about = _read_fields(file, {"proofs": list, "seconds": (int, float)})
             try:
                 if len(about["proofs"]) != count:
                     raise TypeError(f"{len(about['proofs'])} proofs of {count} models")
@@ -160,7 +160,7 @@ class OwnershipFolder:
         return self._path / room / f"{word}-{digest([name, repr(decides)])}.json"
 
 
-def _whole(file: Path, kinds: Mapping[str, Any]) -> dict[str, Any]:
+def _read_fields(file: Path, kinds: Mapping[str, Any]) -> dict[str, Any]:
     """The contents of a file that has these keys, each of its kind.
 
     Raises:

@@ -80,7 +80,7 @@ def cell(
     """
     scores = scores_of(proofs)
     among = is_null(suspects)
-    judged = calibrated_among(null) if among else calibrated(scores, null)
+    calibration = calibrated_among(null) if among else calibrated(scores, null)
     own = p_values_of(proofs)
     auc = None if among else area(scores, null)
     return CellFindings(
@@ -94,10 +94,10 @@ def cell(
         score=float(np.median(scores)),
         p_value=None if own is None else float(np.median(own)),
         accused=None if own is None else int((own <= LEVEL).sum()),
-        rank_p_value=float(np.median(judged.rank)),
-        rank_accused=int((judged.rank <= LEVEL).sum()),
-        normal_p_value=float(np.median(judged.normal)),
-        normal_accused=int((judged.normal <= LEVEL).sum()),
+        rank_p_value=float(np.median(calibration.rank)),
+        rank_accused=int((calibration.rank <= LEVEL).sum()),
+        normal_p_value=float(np.median(calibration.normal)),
+        normal_accused=int((calibration.normal <= LEVEL).sum()),
         queries=max(proof.cost.queries for proof in proofs),
         price=max(proof.cost.price for proof in proofs),
         gradients=max(proof.gradients for proof in proofs),

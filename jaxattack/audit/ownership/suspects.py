@@ -176,7 +176,7 @@ def steal(
     def make() -> Models:
         records = members if copy.records == "victim" else own_records(audit, split, copy)
         oracle = answering(box, copy.level or "label")
-        answers = _asked(oracle, copy, records)
+        answers = _answers_of(oracle, copy, records)
         copies = make_copies(
             copy, audit.model, recipe, records, copies=count, seed=audit.seed, victim=box.variables, answers=answers
         )
@@ -205,7 +205,7 @@ def own_records(audit: OwnershipAudit, split: Split, copy: Copy, draw: int = 0) 
     return split.public.take(np.sort(rng.permutation(len(split.public))[:count]))
 
 
-def _asked(oracle: Oracle, copy: Copy, records: Dataset) -> np.ndarray | None:
+def _answers_of(oracle: Oracle, copy: Copy, records: Dataset) -> np.ndarray | None:
     """What the victim answers about a thief's records, as distributions; None where nothing is asked."""
     if copy.level is None:
         return None
@@ -270,7 +270,7 @@ def surrogates_of(audit: OwnershipAudit, split: Split, victim: Suspects, folder:
         made = []
         for copy in SURROGATES:
             records = own_records(audit, split, copy, draw=1)
-            answers = _asked(answering(box, copy.level or "label"), copy, records)
+            answers = _answers_of(answering(box, copy.level or "label"), copy, records)
             made.append(make_copies(
                 copy, audit.model, audit.learner.recipe, records, copies=audit.surrogates, seed=(audit.seed + 1) % 2**32,
                 victim=box.variables, answers=answers,

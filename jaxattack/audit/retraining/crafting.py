@@ -83,9 +83,9 @@ def prepare_attacker(audit: PoisonAudit, parts: Split) -> Attacker:
     rng = np.random.default_rng(np.random.SeedSequence(audit.seed, spawn_key=(5, 2)))
     places = np.sort(rng.permutation(places)[: audit.targets])
     label, classes = parts.held_out.y[places], parts.held_out.classes
-    wanted = (label + rng.integers(1, classes, len(places))) % classes
+    aim = (label + rng.integers(1, classes, len(places))) % classes
     targets = tuple(
-        Target(x, int(own), int(other)) for x, own, other in zip(parts.held_out.x[places], label, wanted, strict=True)
+        Target(x, int(own), int(other)) for x, own, other in zip(parts.held_out.x[places], label, aim, strict=True)
     )
     return Attacker(surrogate, targets, tuple(places.tolist()))
 

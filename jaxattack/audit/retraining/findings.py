@@ -107,8 +107,8 @@ def _point(outcome: Outcome, place: int, share: float, filtering: int | None) ->
     elif goal == "targeted":
         valid = [number for number in crafts if _valid(outcome)[outcome.crafts[number].target]]
         if valid:
-            hit = _taken(outcome, valid, [outcome.cell(number, filtering) for number in valid])
-            before = _taken(outcome, valid, [clean] * len(valid))
+            hit = _successes(outcome, valid, [outcome.cell(number, filtering) for number in valid])
+            before = _successes(outcome, valid, [clean] * len(valid))
             poisoned = hit.reshape(-1, 1)  # each poison has victims of its own; without any they meet all targets
             success, without = share_of_victims(poisoned), share_of_victims(before.T)
             widened = share_of_victims(poisoned, allowing)
@@ -125,7 +125,7 @@ def _point(outcome: Outcome, place: int, share: float, filtering: int | None) ->
     )
 
 
-def _taken(outcome: Outcome, crafts: list[int], cells: list[int]) -> Bool[np.ndarray, "craft seed"]:
+def _successes(outcome: Outcome, crafts: list[int], cells: list[int]) -> Bool[np.ndarray, "craft seed"]:
     """Which victims of a cell take the target of a poison for the wanted class, poison by poison."""
     targets = [outcome.crafts[number].target for number in crafts]
     return np.stack([_success(outcome, cell, target) for cell, target in zip(cells, targets, strict=True)])

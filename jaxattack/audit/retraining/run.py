@@ -124,7 +124,7 @@ def run_poisoning(
     claim_folder(out, terms)
     attacker = prepare_attacker(audit, parts)
     crafts = read_or_craft(out, terms, lambda: craft_all(audit, parts, attacker, progress))
-    crafted = time.perf_counter()
+    ready = time.perf_counter()
     layout, cells = lay_out(audit, parts, attacker, crafts)
     answers = train_victims(audit, layout, cells, attacker, terms, out, placement, progress)
     trained = time.perf_counter()
@@ -153,7 +153,7 @@ def run_poisoning(
             victims=len(cells) * audit.seeds,
             sets=len(cells),
             gradient_steps=answers.gradient_steps,
-            seconds=Seconds(crafting=crafted - begin, training=trained - crafted, total=time.perf_counter() - begin),
+            seconds=Seconds(crafting=ready - begin, training=trained - ready, total=time.perf_counter() - begin),
             memory_bytes=peak_memory(),
             device=device(),
         ),

@@ -73,6 +73,6 @@ def keep_classes(dataset: Dataset, classes: tuple[int, ...]) -> Dataset:
     number = np.zeros(dataset.classes, dataset.y.dtype)
     number[list(classes)] = np.arange(len(classes))
     names = tuple(dataset.names[label] for label in classes) if dataset.names else ()
-    taken = dataset.take(rows)
+    part = dataset.take(rows)
     words = "-".join(map(str, classes))
-    return replace(taken, y=number[taken.y], classes=len(classes), names=names, name=f"{dataset.name} {words}")
+    return replace(part, y=number[part.y], classes=len(classes), names=names, name=f"{dataset.name} {words}")

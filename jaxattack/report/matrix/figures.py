@@ -179,19 +179,25 @@ def _pareto(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
 
 def _columns_panel(axes: Axes, points: Sequence[tuple[str, float, Any, Any, Any]]) -> None:
     for number, (_, x, adaptive, static, gap) in enumerate(points):
-        named = number == 0
+        with_label = number == 0
         if static is not None:
             axes.plot([100 * x, 100 * x], [static, adaptive], color=RULE, linewidth=0.8, zorder=1)
             axes.plot(
                 100 * x, static, "o", markersize=4, markerfacecolor="none", markeredgecolor=SERIES[0], zorder=2,
-                label="best static attack" if named else None,
+                label="best static attack" if with_label else None,
             )  # fmt: skip
         axes.plot(
-            100 * x, adaptive, "o", markersize=4, color=SERIES[0], zorder=3, label="best attack" if named else None
+            100 * x, adaptive, "o", markersize=4, color=SERIES[0], zorder=3, label="best attack" if with_label else None
         )
         if gap is not None:
             axes.plot(
-                100 * x, gap, "_", markersize=6, color=SERIES[1], zorder=2, label="gap, the floor" if named else None
+                100 * x,
+                gap,
+                "_",
+                markersize=6,
+                color=SERIES[1],
+                zorder=2,
+                label="gap, the floor" if with_label else None,
             )
     axes.axhline(0.5, color=MUTED, linewidth=0.7, linestyle=(0, (1, 1.5)))
     axes.set(xlabel="test accuracy (%)", ylabel="AUC of membership")

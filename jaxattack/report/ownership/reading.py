@@ -122,16 +122,16 @@ def _power(findings: Mapping[str, Any]) -> str:
     text = f"{len(ran) - len(weak)} of {quantity(len(ran), 'test')} tell the owner's own model from independent ones"
     if not weak:
         return f"{text}."
-    named = ", ".join(f"{summary.test['name']} (AUC {number(summary.victim['auc'])})" for summary in weak)  # pyright: ignore[reportOptionalSubscript]
-    return f"{text}; without power on it: {named}."
+    names = ", ".join(f"{summary.test['name']} (AUC {number(summary.victim['auc'])})" for summary in weak)  # pyright: ignore[reportOptionalSubscript]
+    return f"{text}; without power on it: {names}."
 
 
 def _best(findings: Mapping[str, Any]) -> str:
     summary = best(findings)
     if summary is None:
         return ""
-    worst, asked = summary.worst, summary.victim["queries"]  # pyright: ignore[reportOptionalSubscript]
-    effort = quantity(asked, "question") if asked else "the suspect's weights"
+    worst, questions = summary.worst, summary.victim["queries"]  # pyright: ignore[reportOptionalSubscript]
+    effort = quantity(questions, "question") if questions else "the suspect's weights"
     least = f"{number(worst['auc'])} or more ({worst['kind']} is the hardest)" if worst["auc"] < 1 else "1 for each"  # pyright: ignore[reportOptionalSubscript]
     low, high = summary.interval  # pyright: ignore[reportGeneralTypeIssues]
     allowing = f", allowing for the choice among {summary.choices} tests" if summary.choices > 1 else ""
