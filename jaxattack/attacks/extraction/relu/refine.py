@@ -107,6 +107,7 @@ def astride(
         width = min(room[best], np.linalg.norm(foot[best])) / 2
         ends = function(foot[best] + np.outer([-width, width], function.normal[k]))
         width *= limits.share(np.broadcast_to(y[best], ends.shape), ends - y[best]).min()
+        # A slope over .9 of the way to the hyperplane loses log2(1 / .9) = .15 bits of one over all of it.
         probes[k] = foot[best] + np.outer([-1, -0.1, 0.1, 1], width * function.normal[k])
     return probes
 
