@@ -42,7 +42,7 @@ class Active(Campaign):
 
     Attributes:
         strategy: as in the module's table, or two joined by ``+``.
-        budget: queries; at most as many as the pool has records.
+        budget: queries, for the attacker to choose; at most as many as the pool has records.
         rounds: after the first; each asks as many, and with nine as many as the first.
         start: share of the budget that the first round asks at random; a tenth as ActiveThief.
         soft: learn from confidences where they are answered.

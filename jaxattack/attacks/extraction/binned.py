@@ -105,7 +105,8 @@ class Binned(Attack):
     """Bins and weights of a regression behind one-hot blocks, from partial queries.
 
     Attributes:
-        resolution: how closely edges are found, as a share of half a feature's range.
+        resolution: how closely edges are found, as a share of half a feature's range; of the range 5e-8, as close as float32's 6e-8.
+            Ten times finer takes log2(10) more queries for each edge of the feature that has most.
 
     Raises:
         InputError: a resolution outside 0 to 1.

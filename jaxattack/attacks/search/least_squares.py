@@ -108,7 +108,8 @@ def levenberg_marquardt(
         start: theta.
         enough: squares at which to stop.
         steps: at most. Of 12 smooth networks 10 are complete with half and twice too, of the 24 regressions of `ovr` all with 60, 200, 400.
-        damping: of the first step; less for a start that is near.
+        damping: of the first step; less for a start that is near. Otherwise 1e-3 (Madsen, Nielsen and Tingleff 2004): ten times
+            less or more are ln 10 / ln RISE = 1.7 trials or ln 10 / ln FALL = 1.4 steps.
         patience: steps that must gain 1% each, together.
     """
     theta, now = start, linearise(start)

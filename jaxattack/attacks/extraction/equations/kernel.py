@@ -129,6 +129,7 @@ class Kernel(Attack):
         start = self._algebra(tape, where, theft.rng)
         theft.report("fit", 1, 2)
         if start is None:
+            # Where records may be, in the inner half of the range, and so wide that a corner of it is exp(-1) from the middle.
             place = theft.rng.uniform(-0.5, 0.5, (self._most(len(where.reach)), len(where.reach))) * where.reach
             start = {"representer": place, "gamma": np.asarray(1 / np.sum(where.reach**2))}
         solution = _fit(tape, start)

@@ -225,6 +225,7 @@ def _busiest(tape: Tape, where: Coordinates, rng: np.random.Generator) -> float:
 
 
 def _starts(starts: int, features: int, hidden: int, classes: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    # Of uniform queries w.x varies by 3^-.5: biases of half as much bend units where queries are.
     weight, bias = rng.normal(size=(starts, hidden, features)) / features**0.5, 0.3 * rng.normal(size=(starts, hidden))
     output = rng.normal(size=(starts, classes, hidden)) / hidden**0.5
     return _parameters(weight, bias, output, np.zeros((starts, classes)))

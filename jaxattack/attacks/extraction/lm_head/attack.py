@@ -37,7 +37,10 @@ Of the 108 all are stolen with 1 and 4, by 5% fewer and 9% more queries; of 400 
 """
 
 BLOCK = 1 << 11
-"""Tokens read together, once the hidden size is known: what is lost where the budget ends. A few at a time take more calls."""
+"""Tokens read together, once the hidden size is known: what is lost where the budget ends. A few at a time take more calls.
+
+The 50,257 tokens of GPT-2 take 25 rounds of calls; half and twice take 50 and 13 from nearly as many queries.
+"""
 
 DRAWS = 64
 """How often a service that takes few prompts is asked for more of them: of n that are to be all that there are, k that are missing
@@ -60,7 +63,8 @@ class LmHead(Attack):
 
     Attributes:
         prompts: give up where so many show no gap; by default their logits are 4.3 GB.
-        resolution: to which labels are bisected, in logits; float64 resolves a bias of 4,096 to 1e-12.
+        resolution: to which labels are bisected, in logits; float64 resolves a bias of 4,096 to 1e-12, float32 logits of 8 to 16 to 1e-6.
+            Ten times finer takes .3 log2(10) = 1 more query for each prompt and token, and tells a digit more.
 
     Raises:
         InputError: a value out of range.
