@@ -75,7 +75,9 @@ def _exact_for_most(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
         # The usual bound of rank, 2^-52 a row, for 450 rows. A tenth and ten times 26, at the same queries.
         solution = np.linalg.lstsq(matrix * worth[:, None], target * worth[:, None], rcond=1e-13)[0]
         miss = np.abs(target - matrix @ solution).max(axis=1)
+        # Weights of the sum of |miss|, down to where a fit counts as exact. A tenth and ten times of the 1e-9 26, the same; 0 for the 1e-12 too.
         worth = 1 / np.sqrt(np.maximum(miss, 1e-9 * (1e-12 + np.abs(target).max())))
+        # A tenth of either 26, the same; ten times the 1e-6 too.
         if np.median(miss) <= 1e-9 * np.abs(target).max() and miss.max() <= 1e-6 * np.abs(target).max():
             break
     return solution
@@ -93,7 +95,7 @@ def polish(network: ReluNetwork, answers: Answers) -> ReluNetwork:
     squares = float(np.square(miss(theta)).sum())
     for _ in range(STEPS):
         matrix = _jacobian(_with_parameters(network, theta), answers.x) * worth[:, None]
-        # The scales of the neurons are free, so that the shortest step is wanted.
+        # The scales of the neurons are free, so that the shortest step is wanted. A tenth and ten times of the 1e-12 26, the same.
         trial = theta - cast(tuple, lstsq(matrix, miss(theta), cond=1e-12, lapack_driver="gelsy"))[0]
         left = float(np.square(miss(trial)).sum())
         if not left < 0.9 * squares:
@@ -111,6 +113,7 @@ def _through(layers: Layers, x: np.ndarray) -> Float[np.ndarray, "query neuron"]
 def _linear_neurons(skip: np.ndarray, below: np.ndarray, missing: int) -> tuple[Layer, np.ndarray, np.ndarray]:
     """Neurons that are always on and add ``below @ skip`` to the outputs: their layer, readout, and what they shift."""
     outer, size, inner = np.linalg.svd(skip.T, full_matrices=False)
+    # A tenth and ten times 26, the same.
     rank = min(missing, int((size > 1e-9 * max(1.0, size[0])).sum()))
     weight = np.zeros((missing, below.shape[1]))
     weight[:rank] = inner[:rank]
