@@ -79,7 +79,7 @@ class Mlp(Attack):
         hidden: how many units; None to find out, for smooth ones.
         activation: tanh, sigmoid or relu.
         queries: how many to ask; by default what derivatives take and 1.2 equations for each unknown.
-        starts: random starts, where derivatives do not do.
+        starts: random starts, where derivatives do not do; twice as many take twice the time to descend from and no more queries.
 
     Raises:
         InputError: a value out of range.

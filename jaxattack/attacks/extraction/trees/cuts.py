@@ -125,6 +125,7 @@ class CutSearch:
             known = np.ravel(self._inside(region, feature))
             edges = np.array([region.low[feature], *known, region.high[feature]])
             cell = 2 * self.rng.integers(len(edges) // 2, size=count)
+            # Half at an end: of 22 thefts 21 are complete, from 2% more queries where all are; 20 from 1% fewer where none is.
             share = (self.rng.random(count) * 2 - 0.5).clip(0, 1)
             rows[:, feature] = edges[cell] + share * (edges[cell + 1] - edges[cell])
         return rows

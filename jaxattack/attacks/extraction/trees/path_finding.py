@@ -57,6 +57,9 @@ _FRESH, _SHARE, _MOST = 32, 8, 2000
 
 Of the 48 thefts of `trees.cuts`, 45 complete: half as many at least 42, 2% more queries; double 45, 6% more; one for four 46, 12%
 more; for sixteen 45, 2% fewer; half and double as many at most are the same, as no tree took 8,000.
+
+Of the 28 of `growth` one that is complete answers 13 of 100,000 uniform records otherwise: some 950 uniform checks miss so few in 88% of thefts,
+the 500 records of the comparison in 94%, and `complete` says no more than that they are below .6%.
 """
 
 _NEAR, _STEP = 3, 1e-4
