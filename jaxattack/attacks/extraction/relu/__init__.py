@@ -22,6 +22,6 @@ and in the end
 
 The constants are ours. Where one's comment says so, half and double of it were tried, on 33 or 72 networks of one hidden layer
 (6-16-1 to 40-16-2: logits, probabilities, sigmoids, float32, 8 decimals), of which 31 or all are stolen, or on 7, 18 or 26 deeper
-ones (5-4-3-1 to 6-9-5-1, 10-15-15-1, 20-10-10-1), all stolen: how many were then, and queries relative to those of the value itself. Where nothing changed, not a query or a bit, it says "the same",
-and several may have been tried at once.
+ones (5-4-3-1 to 6-9-5-1, 10-15-15-1, 20-10-10-1), all stolen: how many were then, and queries relative to those of the value itself. "The same"
+is so to the query and the bit; several may have been tried at once then.
 """

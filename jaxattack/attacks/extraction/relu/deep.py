@@ -35,7 +35,8 @@ CHECKS, THOROUGH = 200, 10
 FITTED = 6000
 REPAIRS = 10
 """Answers for the last layer, and how often it is assembled. Half and double of either 7, at the same queries; with 4 or 8 answers an unknown
-in place of as many for all, of three 40-20-10-10-1 one comes out exact and not two."""
+in place of as many for all, of three 40-20-10-10-1 one comes out exact and not two. Half of both, of `lines`, and of `polish.STEPS`,
+`REWEIGHTED`, `walk.PATIENCE` and `signature.HALVINGS`, at once 26, .97."""
 THROUGH = 4
 """Lines at once to where the network is off. Half and double 18, 1.00."""
 
