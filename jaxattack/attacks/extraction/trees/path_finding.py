@@ -58,8 +58,8 @@ _FRESH, _SHARE, _MOST = 32, 8, 2000
 Of the 48 thefts of `trees.cuts`, 45 complete: half as many at least 42, 2% more queries; double 45, 6% more; one for four 46, 12%
 more; for sixteen 45, 2% fewer; half and double as many at most are the same, as no tree took 8,000.
 
-Of the 28 of `growth` one that is complete answers 13 of 100,000 uniform records otherwise: some 950 uniform checks miss so few in 88% of thefts,
-the 500 records of the comparison in 94%, and `complete` says no more than that they are below .6%.
+Of the 28 of `growth` one that is complete, of 78 leaves that share 7 of 39 identities, answers 13 of 100,000 uniform records otherwise: the 900
+uniform ones among its 1,791 checks miss so few in 89% of cases, the 500 of the comparison in 94%, and `complete` bounds them by .6% alone.
 """
 
 _NEAR, _STEP = 3, 1e-4
