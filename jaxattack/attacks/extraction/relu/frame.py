@@ -57,7 +57,7 @@ class Frame(NamedTuple):
         centre = np.round(2 * middle / size) / 2 * size
         noise = Noise.of(access)
         far = access.level == "logit" and noise.absolute > 0
-        # So far out that of answers as large as their queries the arithmetic's own rounding is 2^-10 of the decimals'.
+        # So far out that of answers as large as their queries the arithmetic's own rounding is 2^-10 of the decimals'. Half and double 72, 1.00.
         spread = max(2.0 ** np.round(np.log2(noise.absolute / noise.relative / 1024)), 1.0) if far else 1.0
         return cls(centre, size * spread, spread, inputs.shape, access)
 

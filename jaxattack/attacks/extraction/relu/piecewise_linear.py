@@ -28,10 +28,10 @@ from jaxattack.attacks.extraction.relu.noise import Limits, Noise
 from jaxattack.types import InputError
 
 HEIGHT, RIDGE = 2.0, 0.05
-"""Heights of scattered inputs, and what keeps parallel neurons apart. Half 31 and 32, 1.00; double 31 and 32, 1.03 and 1.00."""
+"""Heights of scattered inputs, and what keeps parallel neurons apart. Half of either 72, 1.00; double 72, 1.01 and 1.00."""
 
 WHOLE = 0.1
-"""How far from 0 or 1 a sign may come out. Half and double 31, at the same queries."""
+"""How far from 0 or 1 a sign may come out. Half and double 72, the same."""
 
 NODES, TOLD = 5000, 0.6
 """After how many nodes an integer program is given up; and how many signs a bit of an equation can tell at all.
@@ -114,6 +114,7 @@ def orientation(function: PiecewiseLinear, noise: Noise) -> Bool[np.ndarray, "ne
         solution = np.linalg.lstsq(columns, -slope.ravel(), rcond=None)[0]
         if np.abs(solution - (solution > 0.5)).max(initial=0.0) <= WHOLE:
             return solution > 0.5
+    # The powers 1/4 and 1/2 72, the same.
     return _integer_solution(columns, -slope.ravel(), noise.relative**0.375)
 
 
@@ -144,6 +145,7 @@ def with_signs(function: PiecewiseLinear, against: Bool[np.ndarray, "neuron"]) -
 def with_affine_neurons(function: PiecewiseLinear) -> ReluNetwork:
     """The same function with its affine part as further neurons: a pair for every independent row of the slope."""
     left, size, right = np.linalg.svd(function.slope, full_matrices=False)
+    # A tenth and ten times 72, the same.
     nonzero = size > size[0] * 1e-9
     rows, out = right[nonzero], left[:, nonzero] * size[nonzero]
     return ReluNetwork(

@@ -37,7 +37,7 @@ Half and double of either 31, 1.00; of `REACH` too.
 """
 
 GRID = 129
-"""Points that a first line is asked at where the number of neurons is not known. Half 31, .99; double 31, 1.02."""
+"""Points that a first line is asked at where the number of neurons is not known. Half 72, .99; double 72, 1.02."""
 
 SPOTS, SHARE, STEP = 12, 0.95, 1e-3
 """Points of a hyperplane at which a deeper victim is to bend, the share of them that suffices, and how near they are.
@@ -156,6 +156,7 @@ def _between(position: Float[np.ndarray, "neuron"], reach: float) -> Float[np.nd
     end = np.arctan(reach)
     edge = np.concatenate([[-end], np.sort(np.arctan(position[np.abs(position) < reach])), [end]])
     gap = np.diff(edge)
+    # A tenth and ten times 72, the same.
     low, gap = edge[:-1][gap > 1e-9], gap[gap > 1e-9]
     return np.tan(np.unique(np.concatenate([[-end, end], low + gap / 3, low + 2 * gap / 3])))
 

@@ -27,16 +27,16 @@ from jaxattack.attacks.extraction.relu.signature import Equations, Trail, blocks
 from jaxattack.attacks.search.lockstep import Search
 
 WINDOW = 0.02
-"""Half the length of the lines on which a bend is looked for, at most. Half 7, .93; double 7, .94."""
+"""Half the length of the lines on which a bend is looked for, at most. Half 26, 1.06; double 26, 1.02."""
 LEAN, CLOSER, TRIES = 8.0, 1 / 6, 7
 """How many deltas half of a line is, what a failure makes of both, and failures in a row at most.
 
-Half 7, .95, 1.03, 1.01; double 7, .93, .98, 1.03.
+Half 26, 1.02 for each; double 26, 26, 25, .98, .96, 1.02.
 """
 PATIENCE = 150
 """Steps without anything new after which a walk ends. Half 7, .97; double 6, 1.01."""
 ASTRAY = 30
-"""After how many steps without anything new a walk is put down elsewhere. Half and double 7, 1.00.
+"""After how many steps without anything new a walk is put down elsewhere. Half 26, .94; double 26, .98.
 
 Never: 48 of 49 networks up to 10-15-15-1, of which all are stolen with it, 1.03.
 """
@@ -98,7 +98,7 @@ def _cross(at: Trail, step: Step, share: float) -> Search[Trail | None]:
     left, right = (y[1] - y[0]) / (0.3 * half), (y[3] - y[2]) / (0.3 * half)
     # 18 roundings; a tenth and ten times 26, at the same queries.
     noise = 4e-15 * (1 + np.abs(y).max() + np.linalg.norm(base))
-    # Answers off by one of these 18 roundings place a bend in the middle to 11 / 18 / 1e3 of `half` then: within the 1e-3 asked below.
+    # Answers off by one of these 18 roundings place a bend in the middle to 11 / 18 / 1e3 of `half` then: within the 1e-3 asked below. A tenth and ten times 26, the same.
     if not np.abs(right - left) > 1e3 * noise / half:
         return None
     where = _meet(y[1], left, r[1], y[2], right, r[2])
