@@ -36,7 +36,7 @@ WHOLE = 0.1
 NODES, TOLD = 5000, 0.6
 """After how many nodes an integer program is given up; and how many signs a bit of an equation can tell at all.
 
-Half and double of either 31, at the same queries.
+Double of the first, half and double of the second 72, the same.
 """
 
 

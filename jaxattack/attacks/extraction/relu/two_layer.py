@@ -56,7 +56,7 @@ CLOSE = 2.0**-13
 FITTED, MOST = 4.0, 3000
 """Answers that are fitted at the end, an unknown; and unknowns at most for that: the derivatives by all of them are then 288 MB.
 
-Half of the answers 72, .95; double 72, 1.09.
+Half of the answers 72, .95; double 72, 1.09; double of the unknowns 72, the same.
 """
 
 
