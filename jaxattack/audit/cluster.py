@@ -33,7 +33,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool
 
-from jaxattack.audit.environment import device
+from jaxattack.audit.environment import trainer
 from jaxattack.audit.plan import Plan
 from jaxattack.models.source import ModelSource
 from jaxattack.release import installation
@@ -266,7 +266,7 @@ def _train(work: _Work, models: list[int], member: Bool[np.ndarray, "model recor
     cuts = range(0, len(models), engine.chunk)
     chunks = [engine.run(models[at : at + engine.chunk], member[at : at + engine.chunk]) for at in cuts]
     own = [chunk._replace(variables=_host(chunk.variables, work.keep_weights)) for chunk in chunks]
-    return _Result(own, engine.compile_seconds if fresh else 0.0, f"{device()}, {engine.placement}")
+    return _Result(own, engine.compile_seconds if fresh else 0.0, trainer(engine.placement))
 
 
 def _host(variables: Variables, keep: bool) -> Variables:

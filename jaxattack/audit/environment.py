@@ -10,6 +10,7 @@ from pathlib import Path
 import jax
 
 from jaxattack.release import release
+from jaxattack.training.placement import Placement
 
 
 def environment() -> dict[str, str]:
@@ -26,6 +27,12 @@ def device() -> str:
     devices = jax.local_devices()
     kind = devices[0].device_kind if devices[0].platform != "cpu" else _processor()
     return f"{len(devices)} x {devices[0].platform} ({kind})"
+
+
+def trainer(placement: Placement) -> str:
+    """What trains models, in words: the devices, how work is placed on them, and the versions. Of a run folder that was gone on with
+    under others it tells all."""
+    return f"{device()}, {placement}, jaxattack {release('jaxattack')}, jax {release('jax')}"
 
 
 def _processor() -> str:

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import jax
 
 from jaxattack.audit.cluster import train_on_cluster
-from jaxattack.audit.environment import device
+from jaxattack.audit.environment import trainer
 from jaxattack.audit.parts import Part
 from jaxattack.audit.plan import MembershipAudit, Plan, planned
 from jaxattack.audit.scoring import MembershipResult, run_result
@@ -131,7 +131,7 @@ def train_missing(plan: Plan, models: range, placement: Placement, progress: Pro
     engine = Engine(plan.sweep, plan.records, models=len(missing), slots=plan.slots, placement=placement)
     compiling = engine.compile_seconds
     for chunk in engine.run_all(missing, plan.member):
-        plan.keep(chunk, compiling, f"{device()}, {engine.placement}")
+        plan.keep(chunk, compiling, trainer(engine.placement))
         compiling = 0.0
         done += len(chunk.models)
         if progress:

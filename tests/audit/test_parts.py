@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 from command import free_port
 
 from jaxattack.attacks.membership import Threshold
-from jaxattack.audit import MembershipAudit, Part, rescore, sweep, train_part
+from jaxattack.audit import MembershipAudit, Part, environment, rescore, sweep, train_part
 from jaxattack.audit.sweep import run_membership
 from jaxattack.data import load
 from jaxattack.models import Architecture
@@ -40,6 +41,14 @@ def plain(tmp_path_factory):
     folder = tmp_path_factory.mktemp("parts") / "plain"
     findings = run_membership(folder, AUDIT, placement=PLACEMENT).findings
     return phi(folder), findings
+
+
+def test_a_run_that_goes_on_under_another_version_tells_both(tmp_path, monkeypatch):
+    train_part(tmp_path / "run", AUDIT, Part(1, 2), placement=PLACEMENT)
+    monkeypatch.setattr(environment, "release", lambda package: f"{package}'s next")
+    device = run_membership(tmp_path / "run", AUDIT, placement=PLACEMENT).findings.cost.device
+    assert f"jax {jax.__version__}" in device
+    assert "jax jax's next" in device
 
 
 @pytest.mark.parametrize(("count", "of"), [(256, 16), (10, 3), (5, 8), (1, 1), (7, 7), (1000, 13)])
