@@ -53,7 +53,7 @@ def declarations_of(schema: Any) -> Declarations:
         classes = {
             name: tuple(map(str, one["names"]))
             for name, one in features.items()
-            if one.get("_type") == "ClassLabel" and one.get("names")
+            if isinstance(one, dict) and one.get("_type") == "ClassLabel" and one.get("names")  # a list is of records
         }
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UnreadableError("what it declares of its columns is damaged") from error

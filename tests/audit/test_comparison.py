@@ -184,6 +184,7 @@ def test_settings_that_differ_are_told_and_the_same_records_have_any_name():
     rows = changes([here | {"lr": lr, "names": names} for lr, names in zip((0.1, 0.1000001), longer, strict=True)])
     assert [row.name for row in rows] == ["lr", "names"]
     assert rows[0].values == ("0.1", "0.1000001")
+    assert [value and value[-2:] for value in rows[1].values] == ["da", "db"]
     assert text([{"name": "Noise", "scale": 0.1, "steps": [1, 2]}, "x"]) == "Noise(scale=0.1, steps=1, 2), x"
 
 

@@ -164,6 +164,13 @@ def test_what_is_written_of_columns_that_makes_no_sense_is_refused(tmp_path):
             load(tmp_path / "a.parquet")
 
 
+def test_a_list_of_records_among_what_hugging_face_declares_is_no_class(tmp_path):
+    table = pyarrow.table({"a": [1, 2, 5, 1], "label": [0, 1, 0, 1]})
+    said = {"huggingface": '{"info": {"features": {"turns": [{"role": {"dtype": "string", "_type": "Value"}}]}}}'}
+    parquet.write_table(table.replace_schema_metadata(said), tmp_path / "a.parquet")
+    assert load(tmp_path / "a.parquet").features == ("a",)
+
+
 def test_a_hugging_face_set_is_one_split_with_the_names_of_its_classes_in_the_order_asked_for():
     import datasets as hugging_face
 

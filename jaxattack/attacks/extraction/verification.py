@@ -264,7 +264,8 @@ def differ(victim: Answer, stolen: Answer, access: Access, *, exact: bool) -> Bo
     theirs, own = getattr(victim, level), getattr(stolen, level)
     if theirs is None:
         return wrong
-    if own is None and exact:
+    numbers = own is not None
+    if exact and not numbers:
         return np.ones(len(wrong), bool)
     theirs, own = (np.asarray(part, np.float64) for part in (theirs, theirs if own is None else own))
     if level == "probability" and 0 < access.top == access.classes - 1:  # the one withheld is what the others leave
@@ -286,7 +287,7 @@ def differ(victim: Answer, stolen: Answer, access: Access, *, exact: bool) -> Bo
         with np.errstate(invalid="ignore"):
             own_gap = own[rows, stolen.label] - own[rows, victim.label]
         coarse, slack = min(step, COARSE * spread), min(2 * off, TIE * spread)
-        tied = (gap <= coarse + slack) & (own_gap <= 2 * (coarse + off))
+        tied = (gap <= coarse + slack) & (own_gap <= 2 * (coarse + off)) & numbers
         wrong &= ~(tied if exact else tied | (gap <= min(step, TIE * spread) + slack))
     if exact:
         apart = np.abs(theirs - own)

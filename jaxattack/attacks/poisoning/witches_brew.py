@@ -146,9 +146,9 @@ def gradient(model: Model, variables: Variables, x: jax.Array, y: jax.Array) -> 
 
 
 @partial(jax.jit, static_argnames=("attack", "model"))
-def _match(attack, model, variables, x, y, aim, target_gradient, low, high, size, keys):
+def _match(attack, model, variables, x, y, aim, label, low, high, size, keys):
     """The best restart's records, and the mean mismatch before and after."""
-    goals = jax.vmap(lambda one: gradient(model, one, aim, target_gradient))(variables)
+    goals = jax.vmap(lambda one: gradient(model, one, aim, label))(variables)
     low, high, size = low[None], high[None], size[None]
 
     def objective(change):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from os.path import commonprefix
 from typing import Any
 
 from jaxattack.audit.findings.comparison import ChangeFindings
@@ -35,10 +36,15 @@ def changes(configurations: Sequence[Mapping[str, Any]]) -> tuple[ChangeFindings
         places.remove("data.name")
     values = {place: [one.get(place) for one in flat] for place in places}
     return tuple(
-        ChangeFindings(name=place, values=tuple(one and one[:LONGEST] for one in row))
-        for place, row in values.items()
-        if len(set(row)) > 1
+        ChangeFindings(name=place, values=_excerpts(row)) for place, row in values.items() if len(set(row)) > 1
     )
+
+
+def _excerpts(texts: Sequence[str | None]) -> tuple[str | None, ...]:
+    """What is shown of texts that differ: long ones from shortly before the first difference on."""
+    alike = len(commonprefix([one for one in texts if one]))  # noqa: RUF071 - of letters
+    start = max(alike - LONGEST // 4, 0) if max(len(one or "") for one in texts) > LONGEST else 0
+    return tuple(one and ("…" if start else "") + one[start : start + LONGEST] for one in texts)
 
 
 def leaves(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:

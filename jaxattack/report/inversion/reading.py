@@ -37,7 +37,7 @@ def looks(findings: Mapping[str, Any]) -> str:
     appearance = findings.get("appearance")
     if not appearance:
         return ""
-    measured = [row for row in findings["targets"] if row["passes"] is not None]
+    measured = [row for row in findings["targets"] if row.get("passes") is not None]
     passing, measure = sum(row["passes"] for row in measured), MEASURES[appearance["measure"]]
     many = "None" if not passing else f"{count(passing)} of {count(len(measured))}"
     return (

@@ -342,14 +342,14 @@ def test_labels_of_half_precision_tie_within_its_resolution_and_no_more(gap):
 
 @pytest.mark.parametrize(
     ("own_gap", "exact", "differs"),
-    [(0.09, True, False), (0.09, False, False), (0.35, True, True), (0.35, False, True)],
+    [(0.09, True, False), (0.09, False, False), (0.35, True, True), (0.35, False, True), (None, False, True)],
 )
 def test_labels_of_one_decimal_tie_within_a_step_where_the_copy_finds_them_near_too(own_gap, exact, differs):
     # Of .451 and .449 one decimal makes .5 and .4: a copy right to half a step was refused for the other label.
     access = Access(level="probability", classes=2, inputs=BOX, decimals=1)
     victim = Answer(np.zeros(1, int), np.array([[0.5, 0.4]]))
-    stolen = Answer(np.ones(1, int), np.array([[0.45 - own_gap / 2, 0.45 + own_gap / 2]]))
-    assert differ(victim, stolen, access, exact=exact)[0] == differs
+    numbers = None if own_gap is None else np.array([[0.45 - own_gap / 2, 0.45 + own_gap / 2]])
+    assert differ(victim, Answer(np.ones(1, int), numbers), access, exact=exact)[0] == differs
 
 
 def test_logits_are_compared_without_what_classes_share():
