@@ -36,7 +36,8 @@ FITTED = 6000
 REPAIRS = 10
 """Answers for the last layer, and how often it is assembled. Half and double of either 7, at the same queries; with 4 or 8 answers an unknown
 in place of as many for all, of three 40-20-10-10-1 one comes out exact and not two. Half of both, of `lines`, and of `polish.STEPS`,
-`REWEIGHTED`, `walk.PATIENCE` and `signature.HALVINGS`, at once 26, .97."""
+`REWEIGHTED`, `walk.PATIENCE` and `signature.HALVINGS`, at once 26, .97; double 24, where the two may have met the time that was
+allowed, eight times the usual."""
 THROUGH = 4
 """Lines at once to where the network is off. Half and double 18, 1.00."""
 
