@@ -65,6 +65,29 @@ def test_text_is_a_path_wherever_a_path_is(tmp_path, function, words, kind):
         function(kind(tmp_path / "nothing.npz"))
 
 
+@pytest.mark.parametrize("wrong", [3, None])
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (ja.score, "observations"),
+        (ja.as_observations, "arrays"),
+        (ja.read_observations, "path"),
+        (ja.read_scores, "path"),
+        (ja.open_victim, "name"),
+        (lambda wrong: ja.run_observations(wrong, None), "out"),
+        (lambda wrong: ja.train_ensemble(NETWORK["model"], ja.Recipe(), wrong, np.ones((4, 9), bool)), "dataset"),
+    ],
+)
+def test_what_is_read_is_of_its_kind(function, name, wrong):
+    with pytest.raises(InputError, match=f"{name} is {wrong}: give "):
+        function(wrong)
+
+
+def test_a_path_is_no_observations():
+    with pytest.raises(InputError, match="observations is 'answers.npz': give an Observations"):
+        ja.score("answers.npz")
+
+
 def test_a_model_and_a_journal_are_written_where_text_says(tmp_path):
     learner = ja.learners.Standard(recipe=ja.Recipe(epochs=1))
     ja.audit.train_victim(str(tmp_path / "model"), **NETWORK, learner=learner)

@@ -14,9 +14,10 @@ from jaxattack.audit.plan import MembershipAudit, Plan, planned, require_reserve
 from jaxattack.own_code import own_version
 from jaxattack.training.afterwards import ask_afterwards
 from jaxattack.training.view import sight
-from jaxattack.types import InputError, Observations, OptimisedSignal, ProxySignal, Signal, sees
+from jaxattack.types import InputError, Observations, OptimisedSignal, ProxySignal, Signal, check_arguments, sees
 
 
+@check_arguments("out", "audit")
 def run_observations(out: str | Path, audit: MembershipAudit) -> Observations:
     """What the models of a finished run say; `Observations.of` asks them for any further signal, once.
 

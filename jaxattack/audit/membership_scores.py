@@ -26,7 +26,7 @@ from jaxattack.audit.record_table import RecordTable
 from jaxattack.data.archive import read_ids
 from jaxattack.disk import write_arrays
 from jaxattack.npz import UnreadableError, open_arrays, printable, reason
-from jaxattack.types import InputError, check_ids
+from jaxattack.types import InputError, check_arguments, check_ids
 
 SCORES = "scores.npz"
 _PREFIX = "scores/"
@@ -75,6 +75,7 @@ def write_scores(path: Path, table: RecordTable) -> None:
     write_arrays(path, arrays)
 
 
+@check_arguments("path")
 def read_scores(path: str | Path) -> MembershipScores:
     """The scores of a membership audit.
 

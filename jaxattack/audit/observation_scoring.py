@@ -54,7 +54,7 @@ def score(
     return score_records(observations, attacks, declare=declare, name=name, progress=progress).findings
 
 
-@check_arguments("progress")
+@check_arguments("observations", "name", "progress")
 def score_records(
     observations: Observations,
     attacks: Sequence[MembershipAttack] | None = None,

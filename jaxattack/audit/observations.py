@@ -24,7 +24,6 @@ bounded (`jaxattack.audit.infinite_signals`).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -42,15 +41,16 @@ from jaxattack.data.archive import read_ids
 from jaxattack.data.labels import read_labels
 from jaxattack.npz import UnreadableError, free_memory, map_npy, open_arrays, printable, read_npy, reason
 from jaxattack.signals import Phi
-from jaxattack.types import InputError, MembershipAttack, Observations, check_ids
+from jaxattack.types import InputError, MembershipAttack, Observations, check_arguments, check_ids
 
 KINDS: tuple[Kind, ...] = ("logits", "probability")
 _READ = ("member", "label", "classes", "ids")
 _SHAPED = (*_READ, *KINDS)
 
 
+@check_arguments("path")
 def read_observations(
-    path: str | os.PathLike[str], attacks: Sequence[MembershipAttack] = (), *, target: int | None = None
+    path: str | Path, attacks: Sequence[MembershipAttack] = (), *, target: int | None = None
 ) -> Observations:
     """Observations from a file that any framework may have written.
 
@@ -119,6 +119,8 @@ def as_observations(
         >>> ja.as_observations({"logits": logits, "member": member, "label": [0, 1, 2, 0, 1, 2]}).models
         4
     """
+    if not isinstance(arrays, Mapping):
+        raise InputError(f"arrays is {arrays!r:.60}: give arrays by name, as member, label and logits.")
     arrays = {key: _array(name, key, values) for key, values in arrays.items()}
     missing = [key for key in ("member", "label") if key not in arrays]
     if missing or not {*KINDS, "phi"} & arrays.keys():

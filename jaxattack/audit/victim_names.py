@@ -61,6 +61,7 @@ from jaxattack.types import (
     Precision,
     Progress,
     Variables,
+    check_arguments,
     within_memory,
 )
 
@@ -115,6 +116,7 @@ def require_trained(name: str) -> None:
         )
 
 
+@check_arguments("name")
 def open_victim(
     name: str,
     *,

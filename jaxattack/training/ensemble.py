@@ -247,7 +247,7 @@ def _finish(tree: Any) -> Any:
     return jax.block_until_ready(tree)
 
 
-@check_arguments("seed", "queries", "reserve", "placement")
+@check_arguments("dataset", "seed", "queries", "reserve", "placement")
 def train_ensemble(
     model: ModelSource,
     recipe: Recipe | Learner,
