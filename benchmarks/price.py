@@ -3,8 +3,9 @@
     python benchmarks/price.py --sacroml ENV/bin/python --torch ENV/bin/python
     python benchmarks/price.py --models 32 --rounds 2 --workloads digits --out small.json
 
-The file is written after every round; called again with it, rounds are added to those that it holds, if everybody's release is
-the same. So a measurement can be spread over the hours in which a machine is quiet.
+The file is written after every round; called again with it, rounds are added to those that it holds of this kind of machine, if
+everybody's release is the same. So a measurement can be spread over the hours in which a machine is quiet, and machines stand
+side by side.
 
 The same records, recipe and cores for everybody, in turn, so that whatever else the machine is doing falls on all alike; ratios
 are within a round, and their median is what counts. One row a contender:
@@ -42,6 +43,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 from sklearn.datasets import load_digits
+
+from jaxattack.audit.environment import device
 
 HERE = Path(__file__).parent
 
@@ -151,14 +154,11 @@ MODULES = {"jaxattack": "jaxattack", "SACRO-ML": "sacroml", "PyTorch": "torch"}
 
 
 def timed(command: list[str], run: Run, environment: dict[str, str]) -> dict[str, float]:
-    """Seconds that a command takes on the cores of a run, in its folder, by the clock and of all cores."""
+    """Seconds that a command takes on this process's cores, in the folder of a run, by the clock and of all cores."""
     begin, before = time.perf_counter(), cpu_seconds()
     # What pip installs is compiled to bytecode; without it a checkout would be compiled anew by each command.
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    done = subprocess.run(
-        command, cwd=run.folder, env=inherited | environment, capture_output=True, text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, run.cores),
-    )  # fmt: skip
+    done = subprocess.run(command, cwd=run.folder, env=inherited | environment, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
     return {"seconds": time.perf_counter() - begin, "cpu_seconds": cpu_seconds() - before}
@@ -193,8 +193,10 @@ def one_round(
     return row
 
 
-def summed_up(name: str, models: int, cores: int, rounds: list[dict[str, dict[str, Any]]]) -> dict[str, Any]:
-    """Rounds of one workload, and the ratios within them."""
+def summed_up(
+    machine: str, name: str, models: int, cores: int, rounds: list[dict[str, dict[str, Any]]]
+) -> dict[str, Any]:
+    """Rounds of one workload on one kind of machine, and the ratios within them."""
     here = list(dict.fromkeys(one for row in rounds for one in row))
     both = {one: [row for row in rounds if one in row and "jaxattack" in row] for one in here}
     ratios = {
@@ -204,7 +206,7 @@ def summed_up(name: str, models: int, cores: int, rounds: list[dict[str, dict[st
         for kind in ("seconds", "cpu_seconds")
     }
     return {
-        "workload": name, "models": models, "cores": cores, "rounds": rounds,
+        "machine": machine, "workload": name, "models": models, "cores": cores, "rounds": rounds,
         "models_a_minute": {one: 60 * models / statistics.median(row[one]["seconds"] for row in both[one]) for one in here},
         "test_accuracy": {one: statistics.mean(row[one]["test_accuracy"] for row in both[one]) for one in here},
         "cpu_seconds_a_model": {one: statistics.median(row[one]["cpu_seconds"] for row in both[one]) / models for one in here},
@@ -213,41 +215,32 @@ def summed_up(name: str, models: int, cores: int, rounds: list[dict[str, dict[st
     }  # fmt: skip
 
 
-def earlier_rounds(file: Path, releases: dict[str, str | None]) -> dict[tuple[str, int, int], list[dict[str, Any]]]:
-    """The rounds that a file holds, by workload, models and cores; contenders of another release, or of none now, would mix."""
+def earlier_rounds(
+    file: Path, releases: dict[str, str | None]
+) -> dict[tuple[str, str, int, int], list[dict[str, Any]]]:
+    """The rounds that a file holds, by machine, workload, models and cores; contenders of another release, or of none now, would mix."""
     if not file.exists():
         return {}
     results = json.loads(file.read_text())
     if results["releases"] != releases:
         raise SystemExit(f"{file} holds rounds of {results['releases']} and these are {releases}: name another --out.")
-    return {(row["workload"], row["models"], row["cores"]): row["rounds"] for row in results["rows"]}
+    return {(row["machine"], row["workload"], row["models"], row["cores"]): row["rounds"] for row in results["rows"]}
 
 
-def table_of(rows: list[dict[str, Any]]) -> Table:
-    """A line for each contender of each workload."""
-    table = Table(title="Models a minute, from the command to the report", title_justify="left")
-    for head in (
-        "workload",
-        "models",
-        "cores",
-        "",
-        "a minute",
-        "test accuracy",
-        "jaxattack is faster by",
-        "over rounds",
-        "CPU s a model",
-        "in CPU seconds",
-    ):
-        table.add_column(head, justify="left" if head in ("workload", "") else "right")
-    for row in rows:
-        for one, rate in row["models_a_minute"].items():
-            ratio = row["ratio"].get(one)
-            spread = f"{min(ratio['all']):.2f} to {max(ratio['all']):.2f}, n = {len(ratio['all'])}" if ratio else ""
-            table.add_row(
-                row["workload"], f"{row['models']:,}", str(row["cores"]), one, f"{rate:,.0f}", f"{row['test_accuracy'][one]:.3f}",
-                f"{ratio['median']:.2f}x" if ratio else "", spread, f"{row['cpu_seconds_a_model'][one]:.3f}",
-                f"{row['cpu_ratio'][one]['median']:.2f}x" if ratio else "",
-            )  # fmt: skip
+def table_of(row: dict[str, Any]) -> Table:
+    """A line for each contender of a workload."""
+    title = f"{row['workload']}, {row['models']:,} models, {row['cores']} cores, {row['machine']}"
+    table = Table(title=title, title_justify="left")
+    for head in ("", "models a minute", "test accuracy", "jaxattack is faster by", "CPU s a model", "in CPU seconds"):
+        table.add_column(head, justify="right" if head else "left")
+    for one, rate in row["models_a_minute"].items():
+        ratio = row["ratio"].get(one)
+        each = ratio["all"] if ratio else []
+        faster = f"{ratio['median']:.2f}x ({min(each):.2f} to {max(each):.2f}, n = {len(each)})" if ratio else ""
+        table.add_row(
+            one, f"{rate:,.0f}", f"{row['test_accuracy'][one]:.3f}", faster, f"{row['cpu_seconds_a_model'][one]:.3f}",
+            f"{row['cpu_ratio'][one]['median']:.2f}x" if ratio else "",
+        )  # fmt: skip
     return table
 
 
@@ -271,9 +264,11 @@ def main() -> None:
     pythons = {one: python for one, python in pythons.items() if releases[one] is not None}
     rounds = earlier_rounds(options.out, releases)
     cores = tuple(sorted(os.sched_getaffinity(0)))[: options.cores]
+    os.sched_setaffinity(0, cores)  # child processes inherit it
+    machine = device()
     about = {
-        "machine": platform.processor() or platform.machine(), "cores": os.cpu_count(), "python": platform.python_version(),
-        "releases": releases, "workloads": {name: asdict(work) for name, work in WORKLOADS.items()},
+        "python": platform.python_version(), "releases": releases,
+        "workloads": {name: asdict(work) for name, work in WORKLOADS.items()},
     }  # fmt: skip
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -283,12 +278,13 @@ def main() -> None:
                 print(f"{name} is left out: --{name} names no file.", file=sys.stderr)
                 continue
             for models in options.models:
-                done = rounds.setdefault((name, models, len(cores)), [])
+                done = rounds.setdefault((machine, name, models, len(cores)), [])
                 for _ in range(options.rounds):
                     done.append(one_round(name, data, models, pythons, cores, len(done)))
                     rows = [summed_up(*case, each) for case, each in rounds.items() if each]
                     options.out.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n")
-    Console().print(table_of(rows))
+    for row in rows:
+        Console().print(table_of(row))
 
 
 if __name__ == "__main__":
