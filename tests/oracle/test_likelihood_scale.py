@@ -58,6 +58,35 @@ def test_raw_outputs_of_a_quantised_softmax_regression_are_not(classes):
     assert other_scale(scores) is None
 
 
+@pytest.mark.parametrize(("classes", "zero", "bits"), [(3, 32, 8), (3, 85, 8), (6, 40, 8), (10, 25, 8), (3, 9000, 16)])
+def test_raw_outputs_about_a_low_zero_point_are_told_as_either_and_whoever_says_so_is_believed(classes, zero, bits):
+    """Three classes about 32 were taken for shares of 96 alone, and divided by their sums were no logits any more."""
+    rng = np.random.default_rng(0)
+    weight = rng.normal(size=(4, classes))
+    weight -= weight.mean(axis=1, keepdims=True)
+    scores = np.rint(zero * (1 + 0.2 * rng.uniform(-1, 1, (20, 4)) @ weight))
+    assert 0 < scores.min() <= scores.max() < 2**bits
+    what, remedy = other_scale(scores)
+    assert what.endswith(f", or raw outputs about a zero point of {zero}")
+    assert remedy == f"divide each row by its sum, or subtract {zero}"
+    assert other_scale(scores, stated=True) is None
+    assert other_scale(scores - zero) is None
+
+
+@pytest.mark.parametrize("zero", [128, 32768])
+def test_raw_outputs_of_many_bits_are_no_shares_of_a_sum_that_their_numbers_do_not_hold(zero):
+    """Of 16 bits, sums that are apart by the roundings of three classes are a thousandth of themselves apart."""
+    rng = np.random.default_rng(0)
+    weight = rng.normal(size=(4, 3))
+    weight -= weight.mean(axis=1, keepdims=True)
+    assert other_scale(np.rint(zero + 0.1 * zero * rng.uniform(-1, 1, (20, 4)) @ weight)) is None
+
+
+def test_votes_are_told_whatever_their_number():
+    votes = np.random.default_rng(0).multinomial(37, np.full(5, 0.2), 30).astype(float)
+    assert other_scale(votes) == ("probabilities times 37", "divide them by 37")
+
+
 def test_whole_numbers_of_two_classes_may_be_either_and_whoever_says_so_is_believed():
     z = np.random.default_rng(0).normal(0, 20, 30)
     for scores in (
