@@ -1,7 +1,7 @@
 """Logits or probabilities that other code wrote, as logits from which every signal is finite.
 
-- Probabilities are told from logits by their rows: none negative, with a sum of 1 (or 100, in percent). Under the other
-  name they are refused: every signal of theirs would be another number. So are logits that all lie from 0 to 1: the largest
+- Probabilities are told from logits by their rows: none negative, but for rounding, with a sum of 1 (or 100, in percent).
+  Under the other name they are refused: every signal of theirs would be another number. So are logits that all lie from 0 to 1: the largest
   few probabilities with zeros for the rest, or one sigmoid a class. Logits of a trained model differ by more than 1. So are
   probabilities and logarithms on another scale (`jaxattack.oracle.likelihood_scale`), and rows of probabilities among logits.
 - A class of probability 0 (a logit of minus infinity) that is not the label adds nothing. It is put `MASKED` below the
@@ -39,6 +39,11 @@ RECOGNISED = 0.25
 
 MIXED = 1e-5
 """How far from 1 the sum of a row of probabilities among logits may be: rounded logits come near it by chance."""
+
+BELOW = 1e-6
+"""How far below 0 a probability may be by the rounding of what it is computed from, as 1 less a sum in float32."""
+
+CUT = ", and cut what rounding left below 0, as numpy.maximum(p, 0)"
 
 Kind = Literal["logits", "probability"]
 
@@ -115,7 +120,7 @@ def check_kind(where: str, kind: Kind, values: Float[np.ndarray, "*record cls"],
     elif total := _summing(rows, min(slack, RECOGNISED)):
         raise InputError(
             f"{where}: logits of model {model} are not negative and sum to {total} in every row, as probabilities do: "
-            f"give them under the name probability{'' if total == 1 else ', divided by 100'}."
+            f"give them under the name probability{'' if total == 1 else ', divided by 100'}{CUT if rows.min() < 0 else ''}."
         )
     elif _shares(rows):
         raise InputError(
@@ -178,7 +183,7 @@ def _require_natural_logits(where: str, model: int, rows: Float[np.ndarray, "row
     if scale := other_scale(rows):
         what, remedy = scale
         raise InputError(f"{where}: logits of model {model} are {what} in every row: {remedy}.")
-    probabilities = (rows >= 0).all(axis=1) & (np.abs(rows.sum(axis=1) - 1) < MIXED)
+    probabilities = (rows >= -BELOW).all(axis=1) & (np.abs(rows.sum(axis=1) - 1) < MIXED)
     if rows.shape[1] > 3 and probabilities.sum() > max(2, 0.02 * len(rows)):
         raise InputError(
             f"{where}: logits of model {model} hold {int(probabilities.sum())} rows of {len(rows)} that are probabilities, none "
@@ -190,10 +195,10 @@ def _require_probabilities(where: str, model: int, rows: Float[np.ndarray, "row 
     if not len(rows):
         return
     if rows.min() < 0:
-        raise InputError(
-            f"{where}: probability of model {model} holds {rows.min():g}, which is negative: give logits, or logarithms of "
-            "probabilities, under the name logits."
-        )
+        remedy = "give logits, or logarithms of probabilities, under the name logits"
+        if _summing(rows, slack):
+            remedy = CUT.removeprefix(", and ")
+        raise InputError(f"{where}: probability of model {model} holds {rows.min():g}, which is negative: {remedy}.")
     total = rows.sum(axis=1)
     worst = float(total[np.abs(total - 1).argmax()])
     if abs(worst - 1) > slack:
@@ -205,8 +210,8 @@ def _require_probabilities(where: str, model: int, rows: Float[np.ndarray, "row 
 
 
 def _summing(rows: Float[np.ndarray, "row cls"], slack: float) -> int | None:
-    """What every row sums to, 1 or 100, where none is negative; None where they are no probabilities."""
-    if not len(rows) or rows.min() < 0:
+    """What every row sums to, 1 or 100, where none is negative but for rounding; None where they are no probabilities."""
+    if not len(rows) or rows.min() < -BELOW:
         return None
     totals = rows.sum(axis=1)
     return next((total for total in (1, 100) if np.abs(totals / total - 1).max() <= slack), None)

@@ -36,15 +36,21 @@ def bound_signal(
     infinite = np.isinf(values)
     records = int(infinite.reshape(*infinite.shape[:2], -1).any(axis=(0, 2)).sum())
     finite = values[np.isfinite(values)]
-    low, high = (
-        (finite.min() - BEYOND, finite.max() + BEYOND) if finite.size else (np.float64(-BEYOND), np.float64(BEYOND))
-    )
+    low, high = _beyond(finite, -1), _beyond(finite, 1)
     bounded = np.clip(values, low.astype(values.dtype), high.astype(values.dtype))
     note = (
         f"{where}: {name} is infinite in {int(infinite.sum())} places of {records} records: they are taken for log 2 beyond "
         f"{'what is finite' if finite.size else '0, as nothing is finite'}, {low:.3g} and {high:.3g}."
     )
     return bounded, (note,)
+
+
+def _beyond(finite: Float[np.ndarray, "value"], side: int) -> np.floating:
+    """What is taken for infinity on a side, -1 or 1: log 2 beyond the last finite value there, or the next number if that is farther."""
+    if not finite.size:
+        return np.float64(side * BEYOND)
+    last = side * (side * finite).max()
+    return side * max(side * (last + side * BEYOND), side * np.nextafter(last, last.dtype.type(side * np.inf)))
 
 
 def bound_observations(where: str, observations: Observations) -> Observations:
