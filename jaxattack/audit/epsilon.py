@@ -30,7 +30,8 @@ from jaxattack.audit.findings.epsilon import (
     UpperFindings,
 )
 from jaxattack.metrics.epsilon import Bound, check_scores
-from jaxattack.types import InputError
+from jaxattack.metrics.inputs import read_scores, read_truth
+from jaxattack.types import InputError, check_arguments
 
 CALIBRATES = 8
 """Runs from which a canary's scores are put on the scale of their own; with fewer its mean is its own score in large part."""
@@ -43,6 +44,7 @@ class _Experiment(NamedTuple):
     replaces: bool
 
 
+@check_arguments("audit", "name")
 def epsilon(
     scores: Float[np.ndarray, "*model canary"],
     member: Bool[np.ndarray, "*model canary"],
@@ -59,7 +61,8 @@ def epsilon(
         name: for the title.
 
     Raises:
-        InputError: shapes that disagree, NaN, or a declared bound that the experiment does not allow.
+        InputError: no numbers, shapes that disagree, NaN, a truth of other than 0 and 1, or a declared bound that the
+            experiment does not allow.
 
     Example:
         >>> coins = np.random.default_rng(0).random(1000) < 0.5
@@ -68,7 +71,7 @@ def epsilon(
         True
     """
     begin = time.perf_counter()
-    scores, member = np.atleast_2d(np.asarray(scores)), np.atleast_2d(np.asarray(member))
+    scores, member = np.atleast_2d(read_scores(scores)), np.atleast_2d(read_truth(member))
     scores, member = check_scores(scores, member, audit.delta, audit.alpha)
     experiment = _Experiment(
         scores, member, calibrated(scores).ravel(), coins.balanced(member, audit.coins_independent) is not None

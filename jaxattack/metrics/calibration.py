@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from scipy.stats import binom, norm
 
+from jaxattack.metrics.inputs import read_truth
 from jaxattack.threads import map_threads, record_blocks
 
 VALUES = 2**18  # ranked at a time
@@ -41,7 +42,7 @@ class OwnRates:
 
 
 def own_rates(
-    scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, "target record"], threshold: float
+    scores: Float[np.ndarray, "target record"], member: Shaped[np.ndarray, "target record"], threshold: float
 ) -> OwnRates:
     """How the false positives at a pooled threshold spread over the records.
 
@@ -50,9 +51,10 @@ def own_rates(
 
     Args:
         scores: higher means "more likely a member".
-        member: the truth for each target.
+        member: the truth for each target: Booleans, or 0 and 1.
         threshold: a record is called a member when its score is at least this.
     """
+    member = read_truth(member)
     trials = (~member).sum(axis=0)
     hits = ((scores >= threshold) & ~member).sum(axis=0)[trials > 0]
     trials = trials[trials > 0]
@@ -72,21 +74,21 @@ def own_rates(
 
 def calibrated(
     scores: Float[np.ndarray, "target record"],
-    member: Bool[np.ndarray, "target record"],
+    member: Shaped[np.ndarray, "target record"],
     left_out: Sequence[Int[np.ndarray, "target #record"]],
 ) -> Float[np.ndarray, "target record"]:
     """Each score by how few of the record's non-member targets score as high.
 
     Args:
         scores: higher means "more likely a member".
-        member: the truth for each target.
+        member: the truth for each target: Booleans, or 0 and 1.
         left_out: targets that are not counted for each target and record, beside itself; -1 for none.
 
     Returns:
         Minus (1 + how many of the record's other non-member targets that are counted score at least as high) over (1 + how
         many such targets there are): -1 to below 0, higher means "more likely a member".
     """
-    values = np.empty(scores.shape)
+    member, values = read_truth(member), np.empty(scores.shape)
 
     def count_above(block: slice) -> None:
         some, others = scores[:, block], ~member[:, block]

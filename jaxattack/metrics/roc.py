@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from numpy.typing import ArrayLike
 
+from jaxattack.metrics.inputs import read_scores, read_truth
 from jaxattack.metrics.intervals import clopper_pearson
 from jaxattack.types import InputError
 
@@ -98,25 +99,25 @@ class TprAtFpr:
     resolvable: bool
 
 
-def roc_curve(scores: Float[np.ndarray, "record"], member: Bool[np.ndarray, "record"]) -> Roc:
+def roc_curve(scores: Float[np.ndarray, "record"], member: Shaped[np.ndarray, "record"]) -> Roc:
     """The ROC curve of scores against the truth.
 
     Args:
         scores: higher means "more likely a member".
-        member: the truth.
+        member: the truth: Booleans, or 0 and 1.
 
     Returns:
         The curve from (inf, 0, 0) to the least score, one point a distinct score.
 
     Raises:
-        InputError: unequal lengths, NaN, or only members or only non-members.
+        InputError: unequal lengths, no numbers, NaN, a truth of other than 0 and 1, or only members or only non-members.
 
     Example:
         >>> curve = roc_curve(np.asarray([3.0, 2.0, 1.0, 0.0]), np.asarray([True, False, True, False]))
         >>> float(auc(curve))
         0.75
     """
-    scores, member = np.asarray(scores), np.asarray(member, bool)
+    scores, member = read_scores(scores), read_truth(member)
     if scores.ndim != 1 or scores.shape != member.shape:
         raise InputError(f"scores have shape {scores.shape} and member {member.shape}: give one of each a record.")
     positives = int(member.sum())

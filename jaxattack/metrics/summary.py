@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from jaxattack.metrics.clusters import model_clusters
 from jaxattack.metrics.cross_fit import cross_fitted_accuracies, cross_fitted_accuracy
+from jaxattack.metrics.inputs import read_scores, read_truth
 from jaxattack.metrics.ranked import Ranked, TargetCurves
 from jaxattack.metrics.roc import Curve, TprAtFpr, allowed, auc, ppv_at, thin, tpr_at_fpr
 from jaxattack.metrics.uncertainty import Estimate, Influences, ranked_influences
@@ -115,7 +116,7 @@ class Summary:
 
 def summarise(
     scores: Float[np.ndarray, "target record"],
-    member: Bool[np.ndarray, "target record"],
+    member: Shaped[np.ndarray, "target record"],
     fprs: Sequence[float] = FPRS,
     priors: Sequence[float] = PRIORS,
     clusters: Int[np.ndarray, "target"] | None = None,
@@ -125,7 +126,7 @@ def summarise(
 
     Args:
         scores: higher means "more likely a member".
-        member: the truth for each target.
+        member: the truth for each target: Booleans, or 0 and 1.
         fprs: false-positive rates, between 0 and 1, ends excluded.
         priors: shares of members among the records attacked.
         clusters: a label for each target; targets of one label are not taken as independent. By default those with
@@ -173,7 +174,9 @@ def summarise(
 
 
 def transfer(
-    scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, "target record"], fprs: Sequence[float] = FPRS
+    scores: Float[np.ndarray, "target record"],
+    member: Shaped[np.ndarray, "target record"],
+    fprs: Sequence[float] = FPRS,
 ) -> tuple[Transfer, ...]:
     """Rates realised on each target at a threshold set on the other targets.
 
@@ -182,12 +185,18 @@ def transfer(
 
     Args:
         scores: higher means "more likely a member"; at least two targets.
-        member: the truth for each target.
+        member: the truth for each target: Booleans, or 0 and 1.
         fprs: nominal false-positive rates, between 0 and 1, ends excluded.
 
     Returns:
         One entry a rate.
+
+    Raises:
+        InputError: as `summarise`, or one target.
     """
+    scores, member = _checked(scores, member, fprs, ())
+    if len(scores) < 2:
+        raise InputError("there is one target: give another, whose scores set its threshold.")
     return _transfers(_each_target(scores, member, Ranked.of(scores, member), fprs), fprs)
 
 
@@ -270,10 +279,10 @@ def _transfers(each: EachTarget, fprs: Sequence[float]) -> tuple[Transfer, ...]:
 
 
 def _checked(scores, member, fprs, priors):
-    scores, member = np.asarray(scores), np.asarray(member, bool)
-    if scores.ndim != 2 or scores.shape != member.shape:
+    scores, member = read_scores(scores), read_truth(member)
+    if scores.ndim != 2 or scores.shape != member.shape or not scores.size:
         raise InputError(
-            f"scores have shape {scores.shape} and member {member.shape}: give both as [target, record], of one shape."
+            f"scores have shape {scores.shape} and member {member.shape}: give some of both as [target, record], of one shape."
         )
     positives = member.sum(axis=1)
     bad = np.flatnonzero((positives == 0) | (positives == member.shape[1]))

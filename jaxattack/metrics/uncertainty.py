@@ -29,10 +29,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 from scipy.special import expit, logit, stdtrit
 
 from jaxattack.metrics.clusters import model_clusters
+from jaxattack.metrics.inputs import read_truth
 from jaxattack.metrics.intervals import clopper_pearson
 from jaxattack.metrics.ranked import Ranked
 from jaxattack.metrics.roc import Roc, allowed, auc
@@ -170,7 +171,7 @@ class Influences:
 
 def influences(
     scores: Float[np.ndarray, "model record"],
-    member: Bool[np.ndarray, "model record"],
+    member: Shaped[np.ndarray, "model record"],
     roc: Roc,
     fprs: Sequence[float],
     clusters: Int[np.ndarray, "model"] | None = None,
@@ -179,12 +180,13 @@ def influences(
 
     Args:
         scores: higher means "more likely a member".
-        member: the truth.
+        member: the truth: Booleans, or 0 and 1.
         roc: their pooled curve with all its points (`jaxattack.metrics.roc_curve`).
         fprs: false-positive rates, at most 64 of them.
         clusters: a label for each model, from 0; models of one label are not taken as independent. By default
             `model_clusters`.
     """
+    member = read_truth(member)
     return ranked_influences(
         Ranked.of(scores, member), roc, fprs, model_clusters(member) if clusters is None else clusters
     )

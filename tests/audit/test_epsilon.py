@@ -196,3 +196,18 @@ def test_files_that_say_something_else_are_refused(tmp_path, arrays, message):
 def test_claims_out_of_range_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
         EpsilonAudit(**settings)
+
+
+@pytest.mark.parametrize(
+    ("scores", "member", "settings", "message"),
+    [
+        (["0.5"] * 40, [1, 0] * 20, {}, "scores have dtype <U3: give numbers"),
+        ([[1.0, 2.0], [3.0]], [[1, 0], [1]], {}, "scores is no array"),
+        ([0.0] * 40, [1, -1] * 20, {}, "member holds -1"),
+        ([], [], {}, "give some canaries"),
+        ([0.0] * 40, [1, 0] * 20, {"audit": "many_runs"}, "audit is 'many_runs': give an EpsilonAudit"),
+    ],
+)
+def test_what_is_no_experiment_is_refused_in_a_sentence(scores, member, settings, message):
+    with pytest.raises(InputError, match=message):
+        epsilon(scores, member, **settings)

@@ -218,6 +218,12 @@ def test_the_order_of_canaries_that_tie_tells_nothing():
         ({"scores": np.array([np.nan] * 40)}, "NaN"),
         ({"scores": np.zeros(5), "member": np.ones(5, bool)}, "at least 20"),
         ({"scores": np.zeros(39)}, "shape"),
+        ({"scores": np.array(["high"] * 40)}, "scores have dtype <U4: give numbers"),
+        ({"scores": [[0.0], [0.0, 1.0]]}, "scores is no array .*: give numbers in rows of equal lengths"),
+        ({"member": np.where(np.arange(40) < 20, 1, -1)}, "member holds -1: give 1 for members and 0 for all others"),
+        ({"member": np.where(np.arange(40) < 20, 1, np.nan)}, "member holds nan"),
+        ({"member": np.array(["in", "out"] * 20)}, "member has dtype <U3: give 0 or 1"),
+        ({"scores": np.zeros(0), "member": np.zeros(0, bool)}, "give some canaries"),
     ],
 )
 def test_what_cannot_be_bounded_is_refused(change, message):

@@ -122,6 +122,9 @@ def test_a_thinned_curve_keeps_its_ends_and_only_its_own_points():
         ([0.0, np.nan], [True, False], "NaN"),
         ([0.0, 1.0], [True, True], "0 non-members"),
         ([0.0, 1.0], [True], "shape"),
+        ([0.0, 1.0, 2.0], [1, 0, -1], "member holds -1"),
+        (["low", "high"], [1, 0], "scores have dtype <U4: give numbers"),
+        ([0.0, 1.0], ["member", "other"], "member has dtype <U6: give 0 or 1"),
     ],
 )
 def test_scores_without_a_curve_are_refused(scores, member, reason):

@@ -9,7 +9,22 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import norm
 
-from jaxattack.metrics import auc, roc_curve, stability, summarise, tpr_at_fpr, transfer, vulnerability
+from jaxattack.metrics import (
+    auc,
+    calibrated,
+    exposure_p_values,
+    loss_tnr,
+    model_clusters,
+    own_rates,
+    roc_curve,
+    sensitivity_index,
+    stability,
+    summarise,
+    tpr_at_fpr,
+    transfer,
+    vulnerability,
+    vulnerability_interval,
+)
 from jaxattack.types import InputError
 
 
@@ -95,6 +110,12 @@ def test_stability_is_that_of_models_in_any_order_and_none_where_halves_answer_a
     told = stability(scores, member)
     assert told == stability(scores[together], member[together])
     assert abs(told) < 0.15
+    # A model of its own before them parts no pair, nor does a cluster of three.
+    for extra in ([0], [0, 1, 1]):
+        alone = rng.random((2, 500))[extra] < 0.5
+        before = np.concatenate([alone, member[together]]), np.concatenate([0 * alone, scores[together]])
+        assert abs(stability(before[1], before[0])) < 0.15
+    assert np.isnan(stability(scores[[0, 6, 0, 6]], member[[0, 6, 0, 6]]))  # all of them are one cluster
 
 
 def test_scores_without_information_give_half_and_say_that_they_are_tied():
@@ -120,7 +141,27 @@ def test_bad_input_is_refused_in_a_sentence():
     scores, member = shifted(4, 20, 0.0)
     with pytest.raises(InputError, match="one shape"):
         summarise(scores[:, :5], member)
+    with pytest.raises(InputError, match=r"scores have shape \(0, 20\)"):
+        summarise(scores[:0], member[:0])
     with pytest.raises(InputError, match="fprs contains 0"):
         summarise(scores, member, fprs=(0.0,))
     with pytest.raises(InputError, match="target 0 has 20 members"):
         summarise(scores, np.ones_like(member))
+    with pytest.raises(InputError, match="member holds -1"):
+        summarise(scores, np.where(scores > 1, -1, member))
+    with pytest.raises(InputError, match="there is one target"):
+        transfer(scores[:1], member[:1])
+
+
+def test_whole_numbers_of_0_and_1_are_as_good_a_truth_as_booleans():
+    """The complement of a whole number is another: every model was taken for one without the record."""
+    scores, member = shifted(8, 40, 1.0)
+    truth, clusters = member.astype(int), model_clusters(member)
+    for figure in (vulnerability, sensitivity_index, stability):
+        np.testing.assert_array_equal(figure(scores, truth), figure(scores, member))
+    for figure in (vulnerability_interval, exposure_p_values):
+        np.testing.assert_array_equal(figure(scores, truth, clusters), figure(scores, member, clusters))
+    assert own_rates(scores, truth, 1.0) == own_rates(scores, member, 1.0)
+    np.testing.assert_array_equal(calibrated(scores, truth, ()), calibrated(scores, member, ()))
+    assert loss_tnr(-scores[0], truth[0]) == loss_tnr(-scores[0], member[0])
+    assert transfer(scores, truth) == transfer(scores, member)

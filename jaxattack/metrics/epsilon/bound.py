@@ -11,6 +11,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import beta
 
+from jaxattack.metrics.inputs import read_scores, read_truth
 from jaxattack.types import InputError
 
 
@@ -40,14 +41,16 @@ class Bound:
 
 
 def check_scores(scores, member, delta: float, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and members of one shape, finite, with delta and alpha in range.
+    """Scores and members of one shape, numbers that are finite and 0 or 1, with delta and alpha in range.
 
     Raises:
         InputError: they are not.
     """
-    scores, member = np.asarray(scores, np.float64), np.asarray(member, bool)
+    scores, member = read_scores(scores).astype(np.float64), read_truth(member)
     if scores.ndim != 2 or scores.shape != member.shape:
         raise InputError(f"scores have shape {scores.shape} and member {member.shape}: give one of each a canary.")
+    if not scores.size:
+        raise InputError(f"scores have shape {scores.shape}: give some canaries.")
     if not np.isfinite(scores).all():
         raise InputError(f"{np.sum(~np.isfinite(scores)):,} scores are NaN or infinite: drop these canaries or runs.")
     if not 0 < delta < 1:

@@ -10,6 +10,7 @@ from scipy.special import chdtr
 
 from jaxattack.metrics.epsilon.bound import Bound, check_scores, root
 from jaxattack.metrics.epsilon.gaussian_privacy import LARGEST_MU, gaussian_epsilon
+from jaxattack.metrics.inputs import read_scores, read_truth
 from jaxattack.types import InputError
 
 
@@ -22,7 +23,7 @@ def gaussian(
     mechanism; T of them have mu = sqrt(T) / noise multiplier). The t statistic of two groups is noncentral with mu times
     sqrt(in * out / (in + out)); the bound is the mu at which a statistic as large has probability alpha.
     """
-    scores, member = check_scores(scores[None], member[None], delta, alpha)
+    scores, member = check_scores(read_scores(scores)[None], read_truth(member)[None], delta, alpha)
     ins, outs = scores[0, member[0]], scores[0, ~member[0]]
     if min(len(ins), len(outs)) < 2:
         raise InputError(f"{len(ins)} canaries are in and {len(outs)} out: give at least 2 of each.")

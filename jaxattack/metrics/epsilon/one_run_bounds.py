@@ -18,6 +18,7 @@ from scipy.stats import binom
 
 from jaxattack.metrics.epsilon.bound import Bound, check_scores, root, upper_rate
 from jaxattack.metrics.epsilon.gaussian_privacy import gaussian_epsilon, gaussian_mu
+from jaxattack.metrics.inputs import read_scores, read_truth
 from jaxattack.types import InputError
 
 LARGEST = 60.0  # epsilon above which no bound is sought: e^60 is beyond any count of runs
@@ -61,7 +62,7 @@ def one_run_gdp(
     scores: Float[np.ndarray, "canary"], member: Bool[np.ndarray, "canary"], *, delta: float, alpha: float = 0.05
 ) -> Bound:
     """All canaries guessed, the upper half in: their errors are Bin(m, Phi(-mu/2)) at best under mu-GDP with independent losses."""
-    scores, member = check_scores(scores[None], member[None], delta, alpha)
+    scores, member = check_scores(read_scores(scores)[None], read_truth(member)[None], delta, alpha)
     count = scores.shape[1]
     # All of them: to leave out the one in the middle would be to leave out the one that is the least sure.
     right = _right_of(member[0, _ascending(scores[0])], count // 2, count - count // 2)
@@ -100,7 +101,7 @@ def guess_grid(canaries: int) -> Int[np.ndarray, "number"]:
 
 
 def _over_guesses(scores, member, epsilon, *, delta, alpha, method, claim) -> Bound:
-    scores, member = check_scores(np.asarray(scores)[None], np.asarray(member)[None], delta, alpha)
+    scores, member = check_scores(read_scores(scores)[None], read_truth(member)[None], delta, alpha)
     scores, member = scores[0], member[0]
     if len(scores) < 2 * FEWEST:
         raise InputError(f"there are {len(scores)} canaries in the run: give at least {2 * FEWEST}.")

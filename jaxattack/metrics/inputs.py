@@ -1,0 +1,49 @@
+"""What figures are made of, checked: scores that are numbers, and a truth of 0 and 1.
+
+NumPy takes anything for a Boolean: of coins that are -1 and 1, as of memberships that are not known, all would be members.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Real
+
+from jaxattack.types import InputError
+
+
+def read_scores(scores: Any) -> Real[np.ndarray, "*shape"]:
+    """Scores as an array of numbers, of the kind that they are.
+
+    Raises:
+        InputError: rows of unequal lengths, or no numbers.
+    """
+    array = _array("scores", scores, "numbers")
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"scores have dtype {array.dtype}: give numbers.")
+    return array
+
+
+def read_truth(member: Any) -> Bool[np.ndarray, "*shape"]:
+    """Who is a member, from Booleans or from 0 and 1.
+
+    Raises:
+        InputError: rows of unequal lengths, or anything else.
+    """
+    array = _array("member", member, "0 or 1")
+    if array.dtype.kind == "b":
+        return array
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"member has dtype {array.dtype}: give 0 or 1.")
+    wrong = array[(array != 0) & (array != 1)]
+    if wrong.size:
+        raise InputError(f"member holds {wrong[0]}: give 1 for members and 0 for all others.")
+    return array.astype(bool)
+
+
+def _array(name: str, values: Any, due: str) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # lists of unequal lengths
+        raise InputError(f"{name} is no array ({error}): give {due} in rows of equal lengths.") from error
