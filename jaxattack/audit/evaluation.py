@@ -105,10 +105,11 @@ def evaluate_records(
         progress: called after each attack.
 
     Raises:
-        InputError: no attacks, another one declared, or none that can score these observations.
+        InputError: no attacks, another one declared, none that can score these observations, or members that are not known.
     """
     if not attacks:
         raise InputError("no attack is named: give at least one.")
+    observations.require_known()
     part = scorable(observations.member, by_label(attacks), unread)
     require_both_sides(observations.member, part.records)
     declared = None if declare is None else label(declare, REGISTRY)

@@ -30,18 +30,21 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
 
 from jaxattack import signals
 from jaxattack.attacks.membership import ATTACKS, by_label, signals_of
-from jaxattack.audit.confidences import Kind, read_confidences, told_places
+from jaxattack.audit.confidences import BELOW, Kind, read_confidences, told_places
 from jaxattack.audit.infinite_signals import bound_signal
 from jaxattack.data.archive import read_ids
 from jaxattack.data.labels import read_labels
 from jaxattack.npz import UnreadableError, free_memory, map_npy, open_arrays, printable, read_npy, reason
 from jaxattack.signals import Phi
 from jaxattack.types import InputError, MembershipAttack, Observations, check_arguments, check_ids
+
+END = 0.05
+"""How near to 0 numbers end, or begin, that end there."""
 
 KINDS: tuple[Kind, ...] = ("logits", "probability")
 _READ = ("member", "label", "classes", "ids")
@@ -57,7 +60,7 @@ def read_observations(
     Args:
         path: an .npz, or a folder, as in the module's description.
         attacks: attacks that are to be run beside the registered ones; from logits, what they read is computed too.
-        target: a model whose members need not be known; there -1 stands for what is not, and is read as no member.
+        target: a model whose members need not be known; there -1 stands for what is not (`Observations.unknown`).
 
     Raises:
         InputError: it is missing, damaged, or lacks an array; or what `as_observations` refuses.
@@ -104,7 +107,7 @@ def as_observations(
     Args:
         arrays: as in the module's description: ``{"member": ..., "label": ..., "logits": ...}``.
         attacks: attacks that are to be run beside the registered ones; from logits, what they read is computed too.
-        target: a model whose members need not be known; there -1 stands for what is not, and is read as no member.
+        target: a model whose members need not be known; there -1 stands for what is not (`Observations.unknown`).
         name: what to call them in messages.
 
     Raises:
@@ -126,7 +129,7 @@ def as_observations(
     if missing or not {*KINDS, "phi"} & arrays.keys():
         lacking = " and ".join(missing) or "logits, probability or phi"
         raise InputError(f"{name} has no {lacking}: it holds {printable(arrays) or 'nothing'}; add it.")
-    member = _member(name, arrays["member"], target)
+    member, unknown = _member(name, arrays["member"], target)
     confident: Kind | None = next((kind for kind in KINDS if kind in arrays), None)
     if {*KINDS} <= arrays.keys():
         raise InputError(f"{name} holds logits and probability: keep one of them.")
@@ -149,7 +152,13 @@ def as_observations(
     if confident and values is not None:
         own = _signals_of(name, confident, values, labels.number, attacks, notes) | own
     return Observations(
-        signals=own, member=member, label=labels.number, names=labels.names, ids=ids, notes=tuple(notes)
+        signals=own,
+        member=member,
+        unknown=unknown,
+        label=labels.number,
+        names=labels.names,
+        ids=ids,
+        notes=tuple(notes),
     )
 
 
@@ -173,13 +182,16 @@ def _names(where: str, classes: np.ndarray | None, columns: int | None) -> list[
     return classes.tolist()
 
 
-def _member(where: str, member: np.ndarray, target: int | None) -> np.ndarray:
+def _member(
+    where: str, member: np.ndarray, target: int | None
+) -> tuple[Bool[np.ndarray, "model record"], Bool[np.ndarray, "model record"] | None]:
+    """Who was trained on what, and where that is not known, if anywhere."""
     if member.ndim != 2 or not member.size or not np.isin(member, (0, 1) if target is None else (-1, 0, 1)).all():
         raise InputError(f"{where}: member has shape {member.shape}: give 0 or 1 for each [model, record].")
     unknown = [model for model, row in enumerate(member) if model != target and (row < 0).any()]
     if unknown:
         raise InputError(f"{where}: member of model {unknown[0]} is -1 somewhere and that is no target: give 0 or 1.")
-    return member > 0
+    return member > 0, member < 0 if (member < 0).any() else None
 
 
 def _numbers(where: str, name: str, values: np.ndarray) -> np.ndarray:
@@ -210,12 +222,37 @@ def _by_query(
     notes += bounds
     if any(np.isnan(row).any() for row in values):  # a model at a time, for the signal's memory
         notes.append(told_places(where, name, np.isnan(values)))
-    if name == Phi.name and 0 <= np.fmin.reduce(values, axis=None) < np.fmax.reduce(values, axis=None) <= 1:
+    if name == Phi.name:
+        notes += _doubts_of_phi(
+            where, float(np.fmin.reduce(values, axis=None)), float(np.fmax.reduce(values, axis=None))
+        )
+    return values if values.ndim == 3 else values[..., None]
+
+
+def _doubts_of_phi(where: str, least: float, most: float) -> list[str]:
+    """In a sentence, that numbers under the name phi look like others; none where they do not.
+
+    Logarithms of confidences end at 0, and losses begin there. phi has no such end: it passes 0 where a confidence passes 1/2.
+
+    Raises:
+        InputError: they are confidences.
+    """
+    if -BELOW <= least < most <= 1 + BELOW:
         raise InputError(
             f"{where}: phi lies from 0 to 1 everywhere, as confidences in the label do: give log p - log(1 - p), or every class "
             "under the name probability."
         )
-    return values if values.ndim == 3 else values[..., None]
+    if -END < most <= 0 and least < most:
+        return [
+            f"{where}: phi is never above 0 and up to {most:.2g}, as logarithms of the confidence in the label are: if these are such, "
+            "give log p - log(1 - p), without which attacks find less."
+        ]
+    if 0 <= least < END and least < most:
+        return [
+            f"{where}: phi is never below 0 and down to {least:.2g}, as losses are: if these are such, give log p - log(1 - p), or "
+            "attacks take members for others."
+        ]
+    return []
 
 
 def _by_class(

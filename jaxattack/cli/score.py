@@ -8,7 +8,7 @@ from jaxattack.attacks.membership import PROTOCOLS, under_protocol
 from jaxattack.audit import read_observations
 from jaxattack.audit.membership_scores import SCORES
 from jaxattack.audit.observation_scoring import readable, score_records
-from jaxattack.audit.target.scoring import read_known, score_target
+from jaxattack.audit.target.scoring import score_target
 from jaxattack.cli.options import Words
 from jaxattack.cli.output import Output, OutputOptions, progress, publish
 from jaxattack.cli.target import VerdictOptions, Verdicts
@@ -65,10 +65,9 @@ def score(
     declared = declared_from(declare, protocol)
     name = observations.name
     if target is not None:
-        known, terms = read_known(observations, target, read.models), verdicts.terms()
         with progress(output) as report_progress:
             findings = score_target(
-                read, target, runnable, known=known, terms=terms, declare=declared, name=name, progress=report_progress
+                read, target, runnable, terms=verdicts.terms(), declare=declared, name=name, progress=report_progress
             )
         return publish(folder, findings, output)
     with progress(output) as report_progress:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Int8
 
 from jaxattack.error import InputError
 from jaxattack.own_code import own_version
@@ -31,6 +31,7 @@ class Observations:
         signals: name -> Float["model record query *value"]. ``phi``, the logit-scaled confidence z_y - logsumexp of the
             other logits, is always there. A mapping may load a signal only when it is asked for.
         member: the truth about membership; the attacks leave a target's own row unread.
+        unknown: where it is not known, and member is False; None where all is. Such a model is a target and no reference.
         label: the true class of each record, from 0.
         names: of the classes; empty where they are numbered alone.
         ids: what each record is called where it comes from; empty where they are numbered alone.
@@ -57,6 +58,7 @@ class Observations:
     notes: tuple[str, ...] = ()
     ask: Callable[[Signal], Float[np.ndarray, "model record query *value"]] | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    unknown: Bool[np.ndarray, "model record"] | None = None
 
     def __post_init__(self) -> None:
         if self.member.ndim != 2 or self.member.dtype != np.bool_:
@@ -72,6 +74,11 @@ class Observations:
                 f"label has dtype {self.label.dtype}: give the number of each record's class; membership attacks are on models "
                 "that answer with one of several classes, not on regressions."
             )
+        if self.unknown is not None and (self.unknown.shape != self.member.shape or self.unknown.dtype != np.bool_):
+            raise InputError(
+                f"unknown has dtype {self.unknown.dtype} and shape {self.unknown.shape}: give a Boolean array of member's shape, "
+                f"{self.member.shape}."
+            )
         check_ids(self.ids, self.records, "observations")
 
     def __repr__(self) -> str:
@@ -86,6 +93,24 @@ class Observations:
     def records(self) -> int:
         """How many records were shown to each."""
         return self.member.shape[1]
+
+    def membership(self, model: int) -> Int8[np.ndarray, "record"]:
+        """Of which records a model is known to have been trained on: 1, those that it was not: 0, and -1 of the others."""
+        known = self.member[model].astype(np.int8)
+        return known if self.unknown is None else np.where(self.unknown[model], np.int8(-1), known)
+
+    def require_known(self) -> None:
+        """Refuse models of which some membership is not known.
+
+        Raises:
+            InputError: it names the first.
+        """
+        if self.unknown is not None and self.unknown.any():
+            model = int(self.unknown.any(axis=1).argmax())
+            raise InputError(
+                f"it is not known of {int(self.unknown[model].sum())} records whether model {model} was trained on them: attack it as "
+                f"one target (target {model}), or leave it out."
+            )
 
     def signal(self, name: str) -> Float[np.ndarray, "model record *value"]:
         """One signal, [model, record, query, ...] where it was written as it is due; attacks refuse another shape.
@@ -136,6 +161,7 @@ class Observations:
             self,
             signals={name: self.signals[name][models] for name in self.signals},
             member=self.member[models],
+            unknown=self._unknown_at(models, slice(None)),
             ask=self._asking(lambda values: values[models]),
         )
 
@@ -145,10 +171,16 @@ class Observations:
             self,
             signals={name: self.signals[name][:, records] for name in self.signals},
             member=self.member[:, records],
+            unknown=self._unknown_at(slice(None), records),
             label=self.label[records],
             ids=ids_at(self.ids, np.arange(self.records)[records]),
             ask=self._asking(lambda values: values[:, records]),
         )
+
+    def _unknown_at(self, models: Any, records: Any) -> Bool[np.ndarray, "chosen some"] | None:
+        """Where membership is not known of a part; None where all is."""
+        part = None if self.unknown is None else self.unknown[models][:, records]
+        return part if part is not None and part.any() else None
 
     def _asking(self, part: Callable[[np.ndarray], np.ndarray]) -> Callable[[Signal], np.ndarray] | None:
         """Asking for a part of what is asked for."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from jaxattack.attacks.membership import ATTACKS, REGISTRY, lookup
 from jaxattack.attacks.naming import label as name_of
 from jaxattack.audit import read_observations, score
 from jaxattack.audit.findings import values
-from jaxattack.audit.infinite_signals import bound_observations
+from jaxattack.audit.infinite_signals import bound_observations, bound_signal
 from jaxattack.audit.observations import as_observations
 from jaxattack.data import Halves
 from jaxattack.types import InputError, InputWarning, Observations
@@ -134,6 +135,14 @@ BAD = {
         replaced(logits=softmax(LOGITS, axis=-1)),
         "logits of model 0 are not negative and sum to 1 in every row, .* under the name probability",
     ),
+    "probabilities with roundings below 0 as logits": (
+        replaced(logits=at(softmax(LOGITS, axis=-1), (0, 5), [-1e-9, 0.25, 0.75 + 1e-9])),
+        "logits of model 0 are not negative and sum to 1 .* under the name probability, and cut what rounding left below 0",
+    ),
+    "probabilities with roundings below 0": (
+        replaced(logits=None, probability=at(softmax(LOGITS, axis=-1), (2, 5), [-1e-9, 0.25, 0.75 + 1e-9])),
+        "probability of model 2 holds -1e-09, which is negative: cut what rounding left below 0",
+    ),
     "percentages as logits": (replaced(logits=100 * softmax(LOGITS, axis=-1)), "sum to 100 .* divided by 100"),
     "probabilities of one model": (
         replaced(logits=at(LOGITS, 3, softmax(LOGITS[3], axis=-1).round(2))),
@@ -158,6 +167,10 @@ BAD = {
     "confidences as phi": (
         replaced(logits=None, phi=at(expit(LOGITS[..., 0]), (0, 3), np.nan)),
         "phi lies from 0 to 1 everywhere, as confidences in the label do",
+    ),
+    "confidences as phi, one of them rounded up": (
+        replaced(logits=None, phi=at(expit(LOGITS[..., 0]), (0, 3), 1 + 1e-7)),
+        "phi lies from 0 to 1 everywhere",
     ),
     "confidences of a quantised network": (
         replaced(logits=np.rint(255 * softmax(LOGITS, axis=-1))),
@@ -333,6 +346,13 @@ def test_a_phi_of_infinity_ranks_before_all_others_and_is_told(read):
     assert scored(found[0]) == scored(found[1])
 
 
+def test_a_phi_of_infinity_ranks_before_numbers_that_log_2_does_not_move():
+    """In float32 a billion and log 2 are a billion."""
+    bounded, _ = bound_signal("here", "phi", np.array([[-np.inf, -1e9, 0, 1e9, np.inf]], np.float32))
+    assert (np.diff(bounded) > 0).all()
+    assert np.isfinite(bounded).all()
+
+
 def test_a_phi_of_infinity_alone_is_scored_as_the_confidences_that_it_is_made_of(read):
     """Trees answer 0 or 1, or 1 for all that they were trained on: such records were refused as those of models that diverged."""
     right = (MEMBER | (RNG.random(MEMBER.shape) < 0.5)).astype(float)
@@ -362,6 +382,23 @@ def test_signals_that_are_finite_are_left_where_they_are():
     assert bounded.signal("phi") is not bounded.signal("phi")  # read anew each time
     assert bounded.signal("other") is bounded.signal("other")
     assert np.isfinite(bounded.signal("other")).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda phi: -np.logaddexp(0, -phi), "phi is never above 0 and up to -.*, as logarithms of the confidence"),
+        (lambda phi: np.logaddexp(0, -phi), "phi is never below 0 and down to .*, as losses are"),
+        (lambda phi: phi, ""),
+        (lambda phi: phi + 30, ""),
+    ],
+)
+def test_losses_and_logarithms_of_confidences_under_the_name_phi_are_told(read, change, words):
+    """Of losses every attack has the AUC of its opposite, and of logarithms LiRA finds less."""
+    phi = np.linspace(-4, 4, MEMBER.size).reshape(MEMBER.shape)
+    notes = read(**replaced(logits=None, phi=change(phi))).notes
+    assert len(notes) == bool(words)
+    assert all(re.search(words, note) for note in notes)
 
 
 def test_a_phi_of_nan_is_left_out_and_told(read):

@@ -10,10 +10,9 @@ from scipy.stats import norm
 
 from jaxattack.attacks.membership import lookup
 from jaxattack.attacks.membership.stacking import hidden_row
-from jaxattack.audit import read_observations
+from jaxattack.audit import read_observations, score
 from jaxattack.audit.target import TargetTerms, score_target
 from jaxattack.audit.target.judgement import judge
-from jaxattack.audit.target.scoring import read_known
 from jaxattack.report import headline
 from jaxattack.types import InputError, Observations
 
@@ -175,22 +174,37 @@ def test_too_few_known_non_members_give_way_to_references_and_are_refused_by_nam
 
 
 def test_a_file_may_leave_the_targets_members_unknown(tmp_path):
-    small = world(references=4, records=40)
+    """What is not known is not taken for a non-member, by whoever reads the file."""
+    small = world(references=8, records=400)
     member = small.member.astype(np.int8)
-    member[0, :10] = -1
-    np.savez(tmp_path / "a.npz", phi=small.signal("phi"), member=member, label=small.label)
+    member[0, :300] = -1
+    np.savez(tmp_path / "a.npz", **small.signals, member=member, label=small.label)
     read = read_observations(tmp_path / "a.npz", target=0)
-    np.testing.assert_array_equal(read_known(tmp_path / "a.npz", 0, 5), member[0])
+    np.testing.assert_array_equal(read.membership(0), member[0])
     np.testing.assert_array_equal(read.member, member > 0)
+    found, due = score_target(read, 0, ATTACKS), score_target(small, 0, ATTACKS, known=member[0])
+    assert found.records == due.records
+    assert found.verdicts == due.verdicts
+    assert (found.verdicts.members + found.verdicts.non_members) == 100
     with pytest.raises(InputError, match="member of model 0 is -1 somewhere and that is no target"):
         read_observations(tmp_path / "a.npz", target=1)
-    with pytest.raises(InputError, match="target is 5 and a.npz has 5 models: give 0 to 4"):
-        read_known(tmp_path / "a.npz", 5, 5)
+    with pytest.raises(InputError, match="not known of 300 records whether model 0 was trained on them"):
+        score(read, ATTACKS)
+    with pytest.raises(InputError, match="not known of 300 records whether model 0 was trained on them"):
+        lookup("lira-offline")(read, [1])
+    references = read.take(slice(1, None)).take_records(np.arange(50))
+    assert references.unknown is None
+    assert lookup("lira-offline")(references).shape == (8, 50)
+    np.testing.assert_array_equal(read.take_records(np.arange(290, 310)).membership(0), member[0, 290:310])
 
 
 @pytest.mark.parametrize(
     ("observed", "target", "message"),
-    [(world(2, 20), 0, "give at least 4 references"), (world(4, 20), -1, "target is -1 and observations has 5 models")],
+    [
+        (world(2, 20), 0, "give at least 4 references"),
+        (world(4, 20), -1, "target is -1 and observations has 5 models"),
+        (world(4, 20), 5, "target is 5 and observations has 5 models: give 0 to 4"),
+    ],
 )
 def test_refusals(observed, target, message):
     with pytest.raises(InputError, match=message):

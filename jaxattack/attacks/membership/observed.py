@@ -83,11 +83,13 @@ def read_targets(observations: Observations, targets: Sequence[int] | None) -> I
 
 
 def require_models(observations: Observations, attack: str) -> None:
-    """Refuses fewer models than an attack with references needs.
+    """Refuses fewer models than an attack with references needs, and such whose members are not known.
 
     Raises:
         TooFewReferences: fewer than three models.
+        InputError: of some record it is not known whether a model was trained on it.
     """
+    observations.require_known()
     if observations.models < FEWEST_MODELS:
         raise TooFewReferences(
             f"{attack} needs reference models and there are {observations.models} models in all: "

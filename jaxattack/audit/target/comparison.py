@@ -71,7 +71,7 @@ def compare_target(
     if answers is None:
         row, defences = _observed(target, audit.dataset, numbers), audit.defences
         able, notes = able_attacks(by_name, row.signals)
-        own = row.member[0].astype(np.int8) if known is None else known[numbers]
+        own = row.membership(0) if known is None else known[numbers]
         unread = np.zeros(len(numbers), bool)
         read = signals_read(able.values())
     else:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -19,25 +18,12 @@ from jaxattack.audit.observation_scoring import readable, unread_records
 from jaxattack.audit.target.assembly import Occasion, assemble
 from jaxattack.audit.target.judgement import judge
 from jaxattack.audit.target.terms import UNKNOWN, Membership, TargetTerms
-from jaxattack.npz import open_arrays, read_npy
-from jaxattack.types import InputError, MembershipAttack, Observations, Progress
+from jaxattack.types import InputError, MembershipAttack, Observations, Progress, check_arguments
 
 _TERMS = TargetTerms()
 
 
-def read_known(path: Path, target: int, models: int) -> Membership:
-    """What a file of observations, read before, says of a target's members: 1, 0, or -1 where it is not known.
-
-    Raises:
-        InputError: there is no such model among so many.
-    """
-    _require_model(target, models, path.name)
-    if path.is_dir():
-        return read_npy(path / "member.npy")[target].astype(np.int8)
-    with open_arrays(path) as archive:
-        return archive.read("member")[target].astype(np.int8)
-
-
+@check_arguments("observations", "target", "terms", "name", "progress")
 def score_target(
     observations: Observations,
     target: int = 0,
@@ -55,7 +41,7 @@ def score_target(
         observations: at least five models.
         target: which one.
         attacks: which; by default every attack whose signals are there.
-        known: of the target's members; by default all is known.
+        known: of the target's members; by default what the observations say of them.
         terms: of the verdicts.
         declare: the attack chosen beforehand; by default the strongest on the references.
         name: for the title.
@@ -74,7 +60,7 @@ def score_target(
     observations = bound_observations(name, observations)
     own = observations.take(slice(target, target + 1))
     references = observations.take(np.flatnonzero(np.arange(observations.models) != target))
-    truth = own.member[0].astype(np.int8) if known is None else known
+    truth = own.membership(0) if known is None else known
     judgement = judge(
         own, references, truth, attacks, terms, declare=declare, same_sweep=_all_known(truth),
         unread=unread_records(observations), progress=progress,
