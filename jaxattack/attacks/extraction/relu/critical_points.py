@@ -81,7 +81,8 @@ def seek_kinks(line: Line, grid: Float[np.ndarray, "point"], noise: Noise) -> Se
         t = next_points(samples, view, predict=calls % 2 == 1)
         fresh, hidden = _finite(Samples(t, (yield line.at(t))))
         dark = join(dark, hidden)
-        samples, view = _read(_merge(samples, fresh), dark, resolution)
+        samples = join(samples, fresh)
+        samples, view = _read(take(samples, np.argsort(samples.t)), dark, resolution)
     return _place(line, samples, resolution, view)
 
 
@@ -96,11 +97,6 @@ def _read(samples: Samples, dark: Samples, resolution: Resolution) -> tuple[Samp
     samples, view = read(samples, resolution)
     clear = np.searchsorted(np.sort(dark.t), samples.t)
     return samples, view._replace(open=view.open & (np.diff(clear) == 0))
-
-
-def _merge(old: Samples, new: Samples) -> Samples:
-    union = join(old, new)
-    return take(union, np.argsort(union.t))
 
 
 def _place(line: Line, samples: Samples, resolution: Resolution, view: View) -> Kinks:

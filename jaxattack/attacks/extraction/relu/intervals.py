@@ -83,15 +83,6 @@ class Resolution(NamedTuple):
         return (self.tolerance(samples) / self.bend).min(axis=1)
 
 
-class Sides(NamedTuple):
-    """The straight lines on the two sides of every interval."""
-
-    meet: Float[np.ndarray, "interval"]  # NaN where not inside the interval, or too far from what was asked to tell
-    jump: Float[np.ndarray, "interval output"]  # the size of that of the slope
-    sure: Bool[np.ndarray, "interval"]  # both are certified
-    flush: Bool[np.ndarray, "interval"]  # each goes on to the other's end of the interval
-
-
 class View(NamedTuple):
     """What the samples say of the intervals between neighbours."""
 
@@ -99,7 +90,10 @@ class View(NamedTuple):
     kink: Bool[np.ndarray, "interval"]  # too narrow to divide, and the straight lines on its two sides meet in it
     open: Bool[np.ndarray, "interval"]  # still to be divided
     crowded: Bool[np.ndarray, "interval"]  # too narrow to divide, and nothing is known of it
-    sides: Sides
+    sure: Bool[np.ndarray, "interval"]  # the straight lines on its two sides are certified
+    meet: Float[
+        np.ndarray, "interval"
+    ]  # where they do; NaN where not inside it, or too far from what was asked to tell
     margin: Float[np.ndarray, "interval"]  # how closely a kink in it can be placed
 
 
@@ -118,16 +112,16 @@ def _view(samples: Samples, resolution: Resolution) -> View:
     t, y = samples
     gap = np.diff(t)
     straight = _straight(samples, resolution.tolerance(samples), resolution.width(samples))
-    sides = _sides(samples, resolution, straight)
-    target = np.where(np.isfinite(sides.meet), sides.meet, _middle(t[:-1], t[1:]))
+    sure, meet, jump, flush = _sides(samples, resolution, straight)
+    target = np.where(np.isfinite(meet), meet, _middle(t[:-1], t[1:]))
     share = ((target - t[:-1]) / gap)[:, None]
     there = Samples(target, (1 - share) * y[:-1] + share * y[1:])
-    close = PLACED * (resolution.tolerance(there) / np.maximum(sides.jump, resolution.bend)).min(axis=1)
+    close = PLACED * (resolution.tolerance(there) / np.maximum(jump, resolution.bend)).min(axis=1)
     margin = np.maximum(resolution.width(there), close)
     narrow = ~straight & (gap <= NARROW * margin)
-    flush = narrow & sides.sure & sides.flush
-    kink = narrow & sides.sure & ~flush & np.isfinite(sides.meet)
-    return View(straight | flush, kink, ~straight & ~narrow, narrow & ~flush & ~kink, sides, margin)
+    flush &= narrow & sure
+    kink = narrow & sure & ~flush & np.isfinite(meet)
+    return View(straight | flush, kink, ~straight & ~narrow, narrow & ~flush & ~kink, sure, meet, margin)
 
 
 def _straight(samples: Samples, tolerance: np.ndarray, width: np.ndarray) -> Bool[np.ndarray, "interval"]:
@@ -148,8 +142,11 @@ def _straight(samples: Samples, tolerance: np.ndarray, width: np.ndarray) -> Boo
     return straight
 
 
-def _sides(samples: Samples, resolution: Resolution, straight: np.ndarray) -> Sides:
-    """Each side's line goes through the two ends of the certified run there, or through the two nearest samples."""
+def _sides(samples: Samples, resolution: Resolution, straight: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Of the straight lines on the two sides of every interval: `View`'s sure and meet, the jump of the slope, and whether they are one.
+
+    Each goes through the two ends of the certified run there, or through the two nearest samples.
+    """
     t, y = samples
     low = np.arange(len(t) - 1)
     high = low + 1
@@ -168,7 +165,7 @@ def _sides(samples: Samples, resolution: Resolution, straight: np.ndarray) -> Si
     meets = inside & (step > 0) & (step < width) & (width < FARTHER * np.minimum(before, after))
     # The tolerances of two answers. Half and double 72, 1.00.
     flush = np.maximum(np.abs(above), np.abs(below)) <= 2 * np.maximum(tolerance[low], tolerance[high])
-    return Sides(np.where(meets, t[low] + step, np.nan), np.abs(fall - rise), sure, np.all(flush, axis=1))
+    return sure, np.where(meets, t[low] + step, np.nan), np.abs(fall - rise), np.all(flush, axis=1)
 
 
 def crossing(apart: np.ndarray, jump: np.ndarray, precision: Precision) -> Float[np.ndarray, "interval"]:
@@ -191,8 +188,8 @@ def next_points(samples: Samples, view: View, *, predict: bool) -> Float[np.ndar
     at = np.flatnonzero(view.open)
     # Half of the 2 72, 1.01; double 1.00.
     low, high, margin = samples.t[at], samples.t[at + 1], 2 * view.margin[at]
-    meet = view.sides.meet[at]
-    guess = np.isfinite(meet) & (view.sides.sure[at] | predict)
+    meet = view.meet[at]
+    guess = np.isfinite(meet) & (view.sure[at] | predict)
     t = np.stack(
         [np.where(guess, np.nan, _middle(low, high)), *np.where(guess, meet + np.stack([-margin, margin]), np.nan)]
     )

@@ -47,10 +47,6 @@ class Neurons(NamedTuple):
         rank = np.argsort(np.argsort(union.error, kind="stable"))
         return take(union, ~(same & (rank[:, None] > rank)).any(axis=1))
 
-    def heights(self, x: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query neuron"]:
-        """n_k . x + offset_k."""
-        return x @ self.normal.T + self.offset
-
 
 class Meetings(NamedTuple):
     """Where a line was predicted to meet each neuron, the slope of its height there, and the kink met, or -1."""

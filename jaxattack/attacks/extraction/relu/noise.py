@@ -85,20 +85,16 @@ class Limits(NamedTuple):
         self, y: Float[np.ndarray, "*query output"], change: Float[np.ndarray, "*query output"]
     ) -> Float[np.ndarray, "*query"]:
         """The largest share, up to 1, of a change of the outputs that leaves them, and their differences, within limits."""
-        if y.shape[-1] == 1:
-            limit = np.array([self.high, -self.low])
-            apart, more = (np.concatenate([part, -part], axis=-1) for part in (y, change))
-        else:
-            limit = np.array(self.high)
-            apart, more = (_differences(part) for part in (y, change))
+        apart, more = _differences(y), _differences(change)
+        limit = np.where(np.tri(apart.shape[-1], k=-1), self.high, -self.low)
         room = np.maximum(limit - apart, 0.0) / np.where(more > 0, more, np.nan)
-        return np.minimum(1.0, np.nan_to_num(room, nan=np.inf).min(axis=-1))
+        return np.minimum(1.0, np.nan_to_num(room, nan=np.inf).min(axis=(-2, -1)))
 
 
-def _differences(y: Float[np.ndarray, "*query output"]) -> Float[np.ndarray, "*query pair"]:
-    """Of any two outputs, one of them 0."""
+def _differences(y: Float[np.ndarray, "*query output"]) -> Float[np.ndarray, "*query cls cls"]:
+    """Of any two outputs, one before them being 0."""
     y = np.concatenate([np.zeros((*y.shape[:-1], 1)), y], axis=-1)
-    return (y[..., None] - y[..., None, :]).reshape(*y.shape[:-1], -1)
+    return y[..., None] - y[..., None, :]
 
 
 def find_limits(features: int, ceiling: float, rng: np.random.Generator) -> Search[Limits]:

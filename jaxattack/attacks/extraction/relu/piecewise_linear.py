@@ -82,13 +82,17 @@ def piecewise_linear(neurons: Neurons, regions: Regions) -> PiecewiseLinear:
         InputError: it is known nowhere.
     """
     best = np.argmin(np.where(regions.finite, regions.error.max(axis=1), np.inf))
-    on = neurons.heights(regions.x[[best]])[0] > 0
+    outputs, features = regions.gradient.shape[1:]
+    rough = PiecewiseLinear(
+        neurons.normal, neurons.offset, neurons.jump, np.zeros((outputs, features)), np.zeros(outputs)
+    )
+    on = rough.heights(regions.x[[best]])[0] > 0
     slope = regions.gradient[best] - (neurons.jump * on[:, None]).T @ neurons.normal
     if not np.isfinite(slope).all():
         raise InputError(
             "no slope could be measured, as confidences are too near to 0 to hold their digits: ask for logits."
         )
-    rough = PiecewiseLinear(neurons.normal, neurons.offset, neurons.jump, slope, np.zeros(neurons.jump.shape[1]))
+    rough = rough._replace(slope=slope)
     return rough._replace(constant=np.nanmedian(regions.value - rough(regions.x), axis=0))
 
 
@@ -110,24 +114,17 @@ def orientation(function: PiecewiseLinear, noise: Noise) -> Bool[np.ndarray, "ne
     size = np.maximum(np.abs(function.jump).max(axis=0), np.finfo(float).tiny)
     jump, slope = function.jump / size, function.slope / size[:, None]
     columns = (jump[:, :, None] * function.normal[:, None, :]).reshape(len(jump), -1).T
-    if columns.shape[0] >= columns.shape[1]:
+    equations, neurons = columns.shape
+    if equations >= neurons:
         solution = np.linalg.lstsq(columns, -slope.ravel(), rcond=None)[0]
         if np.abs(solution - (solution > 0.5)).max(initial=0.0) <= WHOLE:
             return solution > 0.5
-    # The powers 1/4 and 1/2 72, the same.
-    return _integer_solution(columns, -slope.ravel(), noise.relative**0.375)
-
-
-def _integer_solution(
-    columns: Float[np.ndarray, "equation neuron"], target: Float[np.ndarray, "equation"], close: float
-) -> np.ndarray | None:
-    """The combination of columns that comes so close to what is wanted, by branch and bound; None where none is found."""
-    equations, neurons = columns.shape
+    close = noise.relative**0.375  # the powers 1/4 and 1/2 72, the same
     if neurons > -np.log2(close) * TOLD * equations:
         return None
     solution = milp(
         np.zeros(neurons),
-        constraints=(columns, target - close, target + close),
+        constraints=(columns, -slope.ravel() - close, close - slope.ravel()),
         integrality=np.ones(neurons),
         bounds=(0, 1),
         options={"node_limit": NODES},
