@@ -106,30 +106,3 @@ def _advance(search: Search[Any], answer: np.ndarray | InputError | None, result
     except InputError as error:
         results[number] = error
     return None
-
-
-def meter(search: Search[Result]) -> Search[tuple[Result, int]]:
-    """The same search; it returns the number of its queries that were answered too."""
-    return _relay(search, lambda batch: batch)
-
-
-def zoom(search: Search[Result], scale: float) -> Search[Result]:
-    """The same search, in coordinates that are ``scale`` times as large."""
-    result, _ = yield from _relay(search, lambda batch: batch * scale)
-    return result
-
-
-def _relay(search: Search[Result], change: Ask) -> Search[tuple[Result, int]]:
-    """The same search, each batch changed; it returns how many queries were answered too."""
-    answered, step = 0, search.send
-    answer: Any = None
-    try:
-        while True:
-            batch = change(step(answer))
-            try:
-                step, answer = search.send, (yield batch)
-                answered += len(batch)
-            except InputError as error:
-                step, answer = search.throw, error
-    except StopIteration as stop:
-        return stop.value, answered

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxattack.attacks.search.lockstep import Task, meter, run, run_many, together
+from jaxattack.attacks.search.lockstep import Task, run, run_many, together
 from jaxattack.types import BudgetSpent, InputError
 
 
@@ -73,8 +73,3 @@ def test_an_error_ends_its_own_search_and_no_other():
 def test_one_search_alone_raises_its_error():
     with pytest.raises(InputError, match="spent"):
         run(Task(adding(3), victim(3)))
-
-
-def test_a_metered_search_counts_what_was_answered():
-    assert run(Task(meter(adding(3)), victim())) == (60, 6)
-    assert run(Task(meter(patient(3)), victim(5))) == (-20, 4)

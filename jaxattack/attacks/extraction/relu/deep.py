@@ -25,19 +25,15 @@ import numpy as np
 from jaxattack.attacks.extraction.relu.frame import Victim, outputs
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.peeling import Peeling
-from jaxattack.attacks.extraction.relu.polish import Answers, polish, solve_last_layer
+from jaxattack.attacks.extraction.relu.polish import Answers, polish
 from jaxattack.attacks.extraction.relu.signature import AGREES
 from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, Progress, above_zero, at_least, config
 
 CHECKS, THOROUGH = 200, 10
 """Fresh queries near the middle and of the region, and how many times more where neurons lack. 100 7, .85; 400 7, 1.28."""
-FITTED = 6000
 REPAIRS = 10
-"""Answers for the last layer, and how often it is assembled. Half and double of either 7, at the same queries; with 4 or 8 answers an unknown
-in place of as many for all, of three 40-20-10-10-1 one comes out exact and not two. Half of both, of `lines`, and of `polish.STEPS`,
-`REWEIGHTED`, `walk.PATIENCE` and `signature.HALVINGS`, at once 26, .97; double 24, where the two may have met the time that was
-allowed, eight times the usual."""
+"""How often the network is assembled. Half and double 7, at the same queries."""
 THROUGH = 4
 """Lines at once to where the network is off. Half and double 18, 1.00."""
 
@@ -94,15 +90,15 @@ class ReluDeep(Attack):
                 f"precision is {access.precision}{decimals}: relu-deep measures second differences and needs unrounded "
                 "float64 answers; choose retraining."
             )
-        victim = Victim(theft.oracle, theft.rng)
+        victim = Victim(theft.oracle)
         peeling = Peeling(victim, self.hidden, self.lines, self.idle, theft.rng)
         notes: dict[str, Any] = {}
         try:
             network, reason = self._steal(peeling, notes, theft.report)
         except BudgetSpent as refusal:
-            if victim.queries <= victim.features:
+            if victim.queries <= peeling.features:
                 raise
-            network = peeling.network or _assemble(peeling)
+            network = peeling.network or peeling.assemble()
             reason = f"{refusal} Until then {peeling.summary()}"
         notes |= {"lines": peeling.lines, "neurons": "-".join(map(str, peeling.widths))}
         notes["missing"] = sum(self.hidden) - sum(peeling.widths)
@@ -111,19 +107,19 @@ class ReluDeep(Attack):
     def _steal(self, peeling: Peeling, notes: dict[str, Any], progress: Progress) -> tuple[ReluNetwork, str]:
         """The stolen network, and why it is not exact."""
         if not peeling.first():
-            return _assemble(peeling), f"The first layer is not complete: {peeling.summary()}"
+            return peeling.assemble(), f"The first layer is not complete: {peeling.summary()}"
         for layer in range(1, len(self.hidden)):
             progress("layers", layer, len(self.hidden))
             if not peeling.next():
-                return _assemble(peeling), f"No neuron of layer {layer + 1} could be followed: {peeling.summary()}"
+                return peeling.assemble(), f"No neuron of layer {layer + 1} could be followed: {peeling.summary()}"
         for left in reversed(range(REPAIRS)):
-            network = peeling.network = _assemble(peeling)
+            network = peeling.network = peeling.assemble()
             lacking = peeling.widths[-1] < self.hidden[-1]
-            start, goal = _astride(network, peeling.victim.answers, peeling.rng)
+            start, goal = _astride(network, peeling.answers, peeling.rng)
             if lacking and left and len(start):
                 peeling.more(start, goal)
                 continue
-            network = peeling.network = polish(network, _some(peeling, 3 * network.size + 500, 10))
+            network = peeling.network = polish(network, peeling.answers.some(3 * network.size + 500, 10, peeling.rng))
             notes["error"], allowed = self._check(peeling, network)
             if notes["error"] <= allowed:
                 return network, ""
@@ -135,8 +131,8 @@ class ReluDeep(Attack):
     def _check(self, peeling: Peeling, network: ReluNetwork) -> tuple[float, float]:
         """How far the network is off at fresh queries, which are kept, and how far it may be."""
         count = CHECKS if peeling.complete else THOROUGH * CHECKS
-        near = peeling.rng.normal(size=(count, peeling.victim.features))
-        x, y = peeling.victim.sample(np.concatenate([near, peeling.victim.uniform(count, peeling.rng)]))
+        near = peeling.rng.normal(size=(count, peeling.features))
+        x, y = peeling.sample(np.concatenate([near, peeling.victim.frame.uniform(count, peeling.rng)]))
         return float(np.abs(logits(network, x) - y).max()), self.tolerance * max(1.0, float(np.median(np.abs(y))))
 
 
@@ -149,12 +145,3 @@ def _astride(network: ReluNetwork, answers: Answers, rng: np.random.Generator) -
     start, goal = rng.permutation(answers.x[off])[:THROUGH], answers.x[~off]
     apart = np.linalg.norm(start[:, None] - goal, axis=2)
     return start, goal[apart.argmin(axis=1)]
-
-
-def _some(peeling: Peeling, count: int, reach: float) -> Answers:
-    return peeling.victim.answers.some(count, reach, peeling.rng)
-
-
-def _assemble(peeling: Peeling) -> ReluNetwork:
-    """The network over the layers found so far."""
-    return solve_last_layer(peeling.layers, _some(peeling, FITTED, 20), peeling.hidden[len(peeling.layers) - 1])

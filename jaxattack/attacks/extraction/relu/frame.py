@@ -21,8 +21,6 @@ from scipy.special import softmax
 from jaxattack.attacks.extraction.asking import require_real, uniform
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits, relu_model
 from jaxattack.attacks.extraction.relu.noise import DIGITS, Noise
-from jaxattack.attacks.extraction.relu.polish import Answers
-from jaxattack.attacks.extraction.relu.rows import join
 from jaxattack.attacks.extraction.verification import TINY
 from jaxattack.types import Access, Answer, Draft, InputError, Oracle, OracleError
 
@@ -69,6 +67,10 @@ class Frame(NamedTuple):
     def records(self, z: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query *feature"]:
         """Queries of the search as the victim takes them."""
         return (self.centre + self.size * z).reshape(len(z), *self.shape)
+
+    def uniform(self, count: int, rng: np.random.Generator) -> Float[np.ndarray, "query feature"]:
+        """Random records as the service documents them, as queries of the search."""
+        return (uniform(self.access.inputs, count, rng).reshape(count, -1) - self.centre) / self.size
 
     def outputs(self, answer: Answer) -> Float[np.ndarray, "query output"]:
         """The piecewise linear function; infinite or NaN where a probability is too small to hold its digits."""
@@ -119,39 +121,15 @@ def outputs(access: Access) -> int:
 
 
 class Victim:
-    """An oracle in the coordinates of its frame, and its answers: later steps fit to them without asking again."""
+    """An oracle in the coordinates of a frame, which an attack may change."""
 
-    def __init__(self, oracle: Oracle, rng: np.random.Generator) -> None:
-        mix = rng.normal(size=outputs(oracle.access))
+    def __init__(self, oracle: Oracle) -> None:
         self.frame = Frame.of(oracle.access)
-        self._oracle = oracle
-        self._mix = mix / np.linalg.norm(mix) if len(mix) > 1 else np.ones(1)
-        self._answers: list[Answers] = []
-        self.features = len(self.frame.centre)
         self.queries = 0
-
-    @property
-    def answers(self) -> Answers:
-        """All that was asked and answered with all digits."""
-        return join(*self._answers)
+        self._oracle = oracle
 
     def ask(self, x: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query output"]:
-        """The outputs; NaN where a confidence has lost its digits, which is not kept."""
+        """The outputs, as `Frame.outputs` has them."""
         y = self.frame.outputs(self._oracle(self.frame.records(x)))
-        y[~np.isfinite(y).all(axis=1)] = np.nan
-        self._answers.append(Answers.finite(x, y))
         self.queries += len(x)
         return y
-
-    def sample(self, x: Float[np.ndarray, "query feature"]) -> Answers:
-        """The answers with all digits to some queries."""
-        return Answers.finite(x, self.ask(x))
-
-    def evaluate(self, x: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query"]:
-        """One random mixture of the outputs: it bends wherever any of them does."""
-        return self.ask(x) @ self._mix
-
-    def uniform(self, count: int, rng: np.random.Generator) -> Float[np.ndarray, "record feature"]:
-        """Random records as the service documents them, in its frame."""
-        records = uniform(self.frame.access.inputs, count, rng).reshape(count, -1)
-        return (records - self.frame.centre) / self.frame.size

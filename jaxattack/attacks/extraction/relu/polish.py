@@ -52,7 +52,8 @@ def solve_last_layer(layers: Layers, answers: Answers, width: int) -> ReluNetwor
     Neurons that the last hidden layer lacks of its width are filled up with linear functions.
     """
     missing = width - len(layers[-1].bias)
-    value, below = last_heights(layers, answers.x), _through(layers[:-1], answers.x)
+    value, before = last_heights(layers, answers.x), layers[:-1]
+    below = np.maximum(last_heights(before, answers.x), 0.0) if before else answers.x
     one, skip = np.ones((len(value), 1)), below if missing else below[:, :0]
     count = value.shape[1]
     solution = _exact_for_most(np.concatenate([np.abs(value), value, skip, one], axis=1), answers.y)
@@ -103,12 +104,6 @@ def polish(network: ReluNetwork, answers: Answers) -> ReluNetwork:
             break
         theta, squares = trial, left
     return _with_parameters(network, theta)
-
-
-def _through(layers: Layers, x: np.ndarray) -> Float[np.ndarray, "query neuron"]:
-    for layer in layers:
-        x = np.maximum(x @ layer.weight.T + layer.bias, 0.0)
-    return x
 
 
 def _linear_neurons(skip: np.ndarray, below: np.ndarray, missing: int) -> tuple[Layer, np.ndarray, np.ndarray]:

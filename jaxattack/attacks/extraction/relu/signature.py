@@ -27,6 +27,7 @@ from jaxtyping import Bool, Float
 
 from jaxattack.attacks.extraction.relu.cells import Affine, Layers, affine, heights, last, last_heights
 from jaxattack.attacks.extraction.relu.intervals import FLAT
+from jaxattack.attacks.search.bisect import along, bisect
 
 RANK = 1e-8
 """Singular values below this share of the largest count as none. A tenth and ten times 26, the same."""
@@ -37,8 +38,8 @@ AGREES = 1e-6
 A tenth 7, 1.02; ten times 7, .96.
 """
 
-SPREAD, DRAWN, HALVINGS = np.array([1.0, 2.0, 4.0]), 600, 50
-"""How far points lie between which zero sets are sought, how many, and how often their distance is halved: 50 times take 10 to 1e-14.
+SPREAD, DRAWN = np.array([1.0, 2.0, 4.0]), 600
+"""How far points lie between which zero sets are sought, and how many.
 
 Of 18 networks 15 with a spread of 1 alone; half and double of it 18, 1.05, 1.04. Twice as many points ask 5% less of 38 small ones,
 and of three 40-20-10-10-1 none is stolen, not two.
@@ -82,15 +83,8 @@ def height(
     return np.abs(below) @ fold + below @ slope
 
 
-def _shortest(matrix: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The shortest solution of least squares, and a basis of what the equations determine."""
-    left, size, right = np.linalg.svd(matrix, full_matrices=False)
-    rank = int((size > RANK * size[0]).sum())
-    return right[:rank].T @ ((left[:, :rank].T @ target) / size[:rank]), right[:rank]
-
-
 class Equations:
-    """The equations of one neuron so far, compressed to a triangle as they come, and their shortest solution."""
+    """The equations of one neuron so far, compressed to a triangle as they come: their shortest solution, and a basis of what they determine."""
 
     solution: Float[np.ndarray, "2*neuron"]
     basis: Float[np.ndarray, "rank 2*neuron"]
@@ -98,11 +92,14 @@ class Equations:
     def __init__(self, width: int) -> None:
         self._triangle = np.zeros((0, 2 * width + 1))
 
-    def add(self, block: Float[np.ndarray, "feature 2*neuron"], normal: Float[np.ndarray, "feature"]) -> None:
-        """Take in the equations of one more cell."""
+    def add(self, block: Float[np.ndarray, "equation 2*neuron"], normal: Float[np.ndarray, "equation"]) -> None:
+        """Take in the equations of one more cell, or several."""
         rows = np.concatenate([self._triangle, np.column_stack([block, normal])])
         self._triangle = np.asarray(np.linalg.qr(rows, mode="r"))
-        self.solution, self.basis = _shortest(self._triangle[:, :-1], self._triangle[:, -1])
+        left, size, right = np.linalg.svd(self._triangle[:, :-1], full_matrices=False)
+        rank = int((size > RANK * size[0]).sum())
+        self.basis = right[:rank]
+        self.solution = self.basis.T @ ((left[:, :rank].T @ self._triangle[:, -1]) / size[:rank])
 
     def determines(self, blocks: Float[np.ndarray, "cell feature 2*neuron"]) -> Bool[np.ndarray, "cell"]:
         """In which cells the normal follows from what is known."""
@@ -125,11 +122,9 @@ def zero_points(
     above = level(x) > zero
     count = min(above.sum(), (~above).sum())
     low, high = x[~above][:count], x[above][:count]
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        up = (level(middle) > zero)[:, None]
-        low, high = np.where(up, low, middle), np.where(up, middle, high)
-    return high[equations.determines(blocks_at(layers, high))]
+    below = np.zeros(count, int)
+    x = along(low, high, bisect(lambda x: (level(x) > zero).astype(int), low, high, below, 52, label=below + 1).high)
+    return x[equations.determines(blocks_at(layers, x))]
 
 
 class Signature(NamedTuple):
@@ -139,6 +134,7 @@ class Signature(NamedTuple):
     offset: float  # c
     free: Bool[np.ndarray, "neuron"]  # below, never crossed by the zero set, so that a and v cannot be told apart
     trail: Trail
+    equations: Equations  # of (a, v) times some scale
 
     @property
     def fold(self) -> Float[np.ndarray, "neuron"]:
@@ -154,18 +150,19 @@ class Signature(NamedTuple):
 
 def signature(layers: Layers, trail: Trail) -> Signature | None:
     """Solve the equations of a trail; None where they contradict each other, or leave no weight other than 0."""
-    matrix, target = np.concatenate(blocks(layers, trail.on)), trail.normal.ravel()
-    solution, basis = _shortest(matrix, target)
-    width = len(solution) // 2
+    matrix, target, width = np.concatenate(blocks(layers, trail.on)), trail.normal.ravel(), len(layers[-1].bias)
+    equations = Equations(width)
+    equations.add(matrix, target)
+    solution = equations.solution
     scale = float(np.linalg.norm(solution[:width]))
     if not scale > 0 or np.abs(matrix @ solution - target).max() > AGREES * np.abs(target).max():
         return None
     offset = -height(layers, solution, trail.x)
     if np.ptp(offset) > AGREES * scale:
         return None
-    free = ((basis**2).sum(axis=0) < 1 - AGREES)[:width]
+    free = ((equations.basis**2).sum(axis=0) < 1 - AGREES)[:width]
     trail = trail._replace(normal=trail.normal / scale)
-    return Signature(solution / scale, float(np.median(offset)) / scale, free, trail)
+    return Signature(solution / scale, float(np.median(offset)) / scale, free, trail, equations)
 
 
 def signs(layers: Layers, signatures: list[Signature]) -> Float[np.ndarray, "neuron"]:
@@ -195,20 +192,15 @@ def signs(layers: Layers, signatures: list[Signature]) -> Float[np.ndarray, "neu
     return np.where(solution[:width] >= 0, 1.0, -1.0)
 
 
-def flip_trail(layers: Layers, trail: Trail, sign: Float[np.ndarray, "neuron"]) -> Trail:
-    """The trail after the last known layer took these signs."""
-    here, on = last(layers), trail.on.copy()
-    on[:, here] ^= sign < 0
-    return trail._replace(on=on)
+def weights(
+    layers: Layers, trail: Trail, sign: Float[np.ndarray, "neuron"]
+) -> tuple[Float[np.ndarray, "neuron"], float]:
+    """Weights of length 1 and bias of the neuron that a trail follows over a layer that takes these signs.
 
-
-def weights(layers: Layers, trail: Trail) -> tuple[Float[np.ndarray, "neuron"], float]:
-    """Weights of length 1 and bias of the neuron that a trail follows over a layer whose signs are known.
-
-    Its normal is sum_i w_i on_i grad z_i. Of neurons below that were never on the weights are left 0.
+    Its normal is sum_i w_i on_i s_i grad z_i. Of neurons below that were never on the weights are left 0.
     """
     below, side = trail.below(layers)
-    on = side > 0
+    on = sign * (sign * side > 0)
     matrix = (below.gradient * on[:, :, None]).swapaxes(1, 2).reshape(-1, side.shape[1])
     solution = np.linalg.lstsq(matrix, trail.normal.ravel(), rcond=1e-10)[0]
     bias = -np.median((below.heights(trail.x) * on) @ solution)

@@ -19,12 +19,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
 from jaxattack.attacks.extraction.asking import require, too_small
-from jaxattack.attacks.extraction.relu.frame import Frame, outputs
+from jaxattack.attacks.extraction.relu.frame import Victim, outputs
 from jaxattack.attacks.extraction.relu.gradients import differences
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.noise import DIGITS, Limits, Noise, Saturated, find_limits, rounding_unit
@@ -34,7 +33,7 @@ from jaxattack.attacks.extraction.relu.refine import refine
 from jaxattack.attacks.extraction.relu.rows import take
 from jaxattack.attacks.extraction.relu.search import SearchState, search
 from jaxattack.attacks.extraction.verification import Attack, Theft, allow, verified
-from jaxattack.attacks.search.lockstep import Search, Task, meter, run, run_many, zoom
+from jaxattack.attacks.search.lockstep import Search, Task, run, run_many
 from jaxattack.types import (
     NUMBERS,
     Access,
@@ -58,18 +57,6 @@ FITTED, MOST = 4.0, 3000
 
 Half of the answers 72, .95; double 72, 1.09; double of the unknowns 72, the same.
 """
-
-
-class Result(NamedTuple):
-    """What was stolen, in the search's coordinates, and why that is not all, if it is not."""
-
-    network: ReluNetwork
-    neurons: int
-    lines: int
-    reason: str
-    earlier: tuple[tuple[int, ReluNetwork], ...] = ()  # networks on the way, with the queries they took
-    residual: float = np.nan  # the largest difference on fresh inputs
-    bits: float = np.nan  # by which the victim's outputs vary more than that
 
 
 @config
@@ -160,61 +147,54 @@ def extract_many(
 
 
 def _task(attack: Relu, oracle: Oracle, rng: np.random.Generator, report: Progress) -> Task:
-    frame, start, needs = Frame.of(oracle.access), oracle.ledger.queries, attack.needs(oracle.access)
+    victim, needs = Victim(oracle), attack.needs(oracle.access)
 
     def ask(z: np.ndarray) -> np.ndarray:
-        outputs = frame.outputs(oracle(frame.records(z)))
-        queries = oracle.ledger.queries - start
-        report("queries", queries, max(needs, queries))
-        return outputs
+        answers = victim.ask(z)
+        report("queries", victim.queries, max(needs, victim.queries))
+        return answers
 
-    return Task(_steal(attack, frame, rng), ask)
-
-
-def _steal(attack: Relu, frame: Frame, rng: np.random.Generator) -> Search[Draft]:
-    """The whole attack; raises `BudgetSpent` before anything was learnt."""
-    limits = Limits()
-    if np.isfinite(frame.ceiling):
-        limits = yield from find_limits(len(frame.centre), frame.ceiling, rng)
-    result = yield from zoom(_stages(attack, frame, limits, rng), limits.scale)
-    frame = frame._replace(size=frame.size * limits.scale)
-    notes = {"neurons": result.neurons, "lines": result.lines, "residual": result.residual}
-    earlier = (Snapshot(queries, partial(frame.answer, frame.network(rough))) for queries, rough in result.earlier)
-    draft = frame.draft(result.network, result.reason, notes | {"bits": round(result.bits, 1)})
-    return replace(draft, snapshots=tuple(earlier))
+    return Task(_steal(attack, victim, rng), ask)
 
 
-def _stages(attack: Relu, frame: Frame, limits: Limits, rng: np.random.Generator) -> Search[Result]:
-    """Search, signs, refinement, polish, and a trial."""
-    features, noise = len(frame.centre), Noise.of(frame.access)
+def _steal(attack: Relu, victim: Victim, rng: np.random.Generator) -> Search[Draft]:
+    """Search, signs, refinement, polish, and a trial; raises `BudgetSpent` before anything was learnt."""
+    features, noise, limits = len(victim.frame.centre), Noise.of(victim.frame.access), Limits()
+    if np.isfinite(victim.frame.ceiling):
+        limits = yield from find_limits(features, victim.frame.ceiling, rng)
+        victim.frame = victim.frame._replace(size=victim.frame.size * limits.scale)
+    frame = victim.frame
     if noise.coarse:
         noise = yield from rounding_unit(features, noise, rng)
-    lines = search(features, outputs(frame.access), attack.hidden, noise, rng, quiet=attack.quiet)
-    state, queries = yield from meter(lines)
+    state = yield from search(features, outputs(frame.access), attack.hidden, noise, rng, quiet=attack.quiet)
+    notes = {"neurons": 0, "lines": state.lines, "residual": np.nan, "bits": np.nan}
     if not len(state.met):
-        return (yield from _affine(state, features))
+        return frame.draft((yield from _affine(state, features)), state.reason, notes)
     stopped = state.refusal is not None or state.foreign
     function = piecewise_linear(
         state.neurons if stopped or not state.met.any() else take(state.neurons, state.met), state.regions
     )
+    notes["neurons"] = neurons = len(function.offset)
     network, unsigned = signed(function, noise)
-    result = Result(network, len(function.offset), state.lines, state.reason or unsigned)
+    reason = state.reason or unsigned
     if stopped:
-        return result
-    result = result._replace(earlier=((queries, network),))
+        return frame.draft(network, reason, notes)
+    rough = Snapshot(victim.queries, partial(frame.answer, frame.network(network)))
     try:
         if attack.refine:
             refined = yield from refine(function, noise, limits, rng)
             function = refined or function
             network, unsigned = signed(function, noise)
+            reason = state.reason or unsigned
             if refined is None or noise.coarse:
                 network = yield from _polish(network, function, limits, noise, rng)
-            result = result._replace(network=network, reason=state.reason or unsigned)
         # Half of the 20 72, .99; double 1.03.
-        x = scatter(function, 2 * result.neurons + 20, limits, rng, scale=1 / frame.spread)
-        return _try(result, noise, Answers.finite(x, (yield x)))
+        x = scatter(function, 2 * neurons + 20, limits, rng, scale=1 / frame.spread)
+        trial, off = _try(network, noise, Answers.finite(x, (yield x)))
+        reason, notes = reason or off, notes | trial
     except BudgetSpent as refusal:
-        return result._replace(reason=f"{refusal} The network is as it was before the last measurements.")
+        reason = f"{refusal} The network is as it was before the last measurements."
+    return replace(frame.draft(network, reason, notes), snapshots=(rough,))
 
 
 def _polish(
@@ -230,23 +210,24 @@ def _polish(
     return polish(network, Answers.finite(x, (yield x)))
 
 
-def _affine(state: SearchState, features: int) -> Search[Result]:
+def _affine(state: SearchState, features: int) -> Search[ReluNetwork]:
     """Where no neuron was found: the affine function around the middle, which is all there is without kinks."""
     if state.refusal is not None:
         raise state.refusal
     value, gradient = yield from differences(np.zeros((1, features)), np.ones((1, features)), state.noise)
     if not np.isfinite(gradient).all():
         raise Saturated.of(int(np.isfinite(gradient).all(axis=(0, 1)).sum()), features)
-    return Result(ReluNetwork((gradient[0],), (value[0],)), 0, state.lines, state.reason)
+    return ReluNetwork((gradient[0],), (value[0],))
 
 
-def _try(result: Result, noise: Noise, answers: Answers) -> Result:
-    """Compare with the victim on fresh inputs."""
-    off = np.abs(logits(result.network, answers.x) - answers.y).max(initial=0.0)
-    extent, reason = np.ptp(answers.y) if len(answers.y) else 0.0, result.reason
-    if not off <= max(noise.relative**0.5, CLOSE) * extent + DIGITS * noise.absolute:
-        reason = reason or (
-            f"the stolen network is off by {off:.2g} on fresh inputs where the victim varies by {extent:.2g}: neurons "
-            "were not found, answers too coarse, or the victim is another architecture."
-        )
-    return result._replace(residual=float(off), reason=reason, bits=float(np.log2(extent / off)) if off else np.inf)
+def _try(network: ReluNetwork, noise: Noise, answers: Answers) -> tuple[dict[str, float], str]:
+    """How far the network is off on fresh inputs, and what that says against it."""
+    off = np.abs(logits(network, answers.x) - answers.y).max(initial=0.0)
+    extent = np.ptp(answers.y) if len(answers.y) else 0.0
+    notes = {"residual": float(off), "bits": round(float(np.log2(extent / off)), 1) if off else np.inf}
+    if off <= max(noise.relative**0.5, CLOSE) * extent + DIGITS * noise.absolute:
+        return notes, ""
+    return notes, (
+        f"the stolen network is off by {off:.2g} on fresh inputs where the victim varies by {extent:.2g}: neurons "
+        "were not found, answers too coarse, or the victim is another architecture."
+    )

@@ -16,8 +16,6 @@ them. It dies where the victim does not bend as it should: the neuron was of a d
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from jaxattack.attacks.extraction.relu.cells import Layers, affine_at, heights, last
@@ -42,16 +40,8 @@ Never: 48 of 49 networks up to 10-15-15-1, of which all are stolen with it, 1.03
 """
 
 
-class Walk(NamedTuple):
-    """A walk that ended: where it measured, what that says of the neuron, and whether it ended well."""
-
-    trail: Trail
-    equations: Equations
-    alive: bool
-
-
-def follow(layers: Layers, at: Trail, rng: np.random.Generator) -> Search[Walk]:
-    """Follow a zero set from one cell until it has met all neurons of the last known layer."""
+def follow(layers: Layers, at: Trail, rng: np.random.Generator) -> Search[Trail | None]:
+    """Follow a zero set from one cell until it has met all neurons of the last known layer: where it measured, or None where it died."""
     width = len(layers[-1].bias)
     equations, trail, met = Equations(width), [at], np.zeros(width, bool)
     equations.add(blocks(layers, at.on)[0], at.normal[0])
@@ -81,7 +71,7 @@ def follow(layers: Layers, at: Trail, rng: np.random.Generator) -> Search[Walk]:
         equations.add(block[0], at.normal[0])
         trail.append(at)
         tries, stall = 0, 0
-    return Walk(join(*trail), equations, tries < TRIES)
+    return join(*trail) if tries < TRIES else None
 
 
 def _cross(at: Trail, step: Step, share: float) -> Search[Trail | None]:
@@ -110,7 +100,8 @@ def _cross(at: Trail, step: Step, share: float) -> Search[Trail | None]:
     y = (yield step.x + 0.5 * delta + r[:, None] * sideways)[:, 0]
     second = _meet(y[0], left, r[0], y[2], right, r[2])
     middle = y[0] + left * (r[1] - r[0]) if r[1] < second else y[2] - right * (r[2] - r[1])
-    if np.abs(y[1] - middle) > 1e-4 * np.abs(right - left) * half or np.abs(second - r[1]) >= 1e-3 * half:
+    # Put so that a confidence that has lost its digits (NaN) is no bend.
+    if not (np.abs(y[1] - middle) <= 1e-4 * np.abs(right - left) * half and np.abs(second - r[1]) < 1e-3 * half):
         return None
     run = 0.5 * delta + (where - second) * sideways
     alpha = -(normal @ run) / (step.across @ run)

@@ -13,7 +13,7 @@ from jaxattack.attacks.extraction.relu.network import logits
 def test_a_network_of_the_frame_is_brought_back(level):
     net = network((4, 3, 2, 3), 0)
     oracle = Counting(net, level=level, box=(2.0, 5.0))
-    victim = Victim(oracle, np.random.default_rng(1))
+    victim = Victim(oracle)
     x = np.random.default_rng(2).normal(size=(20, 4))
     y = victim.ask(x)
     raw = victim.frame.records(x)
@@ -23,7 +23,6 @@ def test_a_network_of_the_frame_is_brought_back(level):
         expected = log[:, 1:] - log[:, :1]
     np.testing.assert_allclose(y, expected, atol=1e-12)
     assert outputs(oracle.access) == y.shape[1]
-    np.testing.assert_array_equal(victim.answers.x, x)
     assert victim.queries == oracle.ledger.queries == 20
 
     inner = network((4, 3, 2, y.shape[1]), 3)
@@ -31,8 +30,8 @@ def test_a_network_of_the_frame_is_brought_back(level):
 
 
 def test_records_fill_the_documented_box():
-    victim = Victim(Counting(network((4, 3, 2, 1), 0), box=(2.0, 5.0)), np.random.default_rng(1))
-    x = victim.uniform(1000, np.random.default_rng(2))
+    victim = Victim(Counting(network((4, 3, 2, 1), 0), box=(2.0, 5.0)))
+    x = victim.frame.uniform(1000, np.random.default_rng(2))
     raw = victim.frame.records(x)
     assert raw.min() >= 2
     assert raw.max() <= 5

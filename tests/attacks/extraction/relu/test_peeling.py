@@ -11,7 +11,7 @@ from jaxattack.attacks.extraction.relu.peeling import Peeling
 
 def peeling_of(net, hidden, seed=0):
     rng = np.random.default_rng(seed)
-    return Peeling(Victim(Counting(net), rng), hidden, 60, 12, rng)
+    return Peeling(Victim(Counting(net)), hidden, 60, 12, rng)
 
 
 def cosines(mine, true):
