@@ -17,10 +17,10 @@ likeness to candidates, whose scale is not determined, is Pearson's correlation.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
@@ -108,9 +108,10 @@ def _beside(
 ) -> Comparison:
     """Two sides' successes at the same targets."""
     leak = paired_difference(ours, theirs, confidence)
+    counts = {"ours_alone": (ours & ~theirs).sum(), "theirs_alone": (~ours & theirs).sum(), "trials": len(ours)}
     return Comparison(
         of=of, targets=len(ours), measure=measure, attack=share_interval(ours), baseline=share_interval(theirs),
-        against=against, leak=leak, leaks=leak.low > 0,
+        against=against, leak=leak, leaks=leak.low > 0, counts=_whole(counts),
     )  # fmt: skip
 
 
@@ -120,10 +121,16 @@ def _apart(
     """The attack's successes at members beside those at records that the victim was not trained on."""
     ours, theirs = success[member], success[~member]
     leak = difference(ours, theirs, confidence)
+    counts = {"ours": ours.sum(), "our_trials": len(ours), "theirs": theirs.sum(), "their_trials": len(theirs)}
     return Comparison(
         of="members", targets=len(ours), measure=measure, attack=share_interval(ours), baseline=share_interval(theirs),
-        against="records that it was not trained on", leak=leak, leaks=leak.low > 0,
+        against="records that it was not trained on", leak=leak, leaks=leak.low > 0, counts=_whole(counts),
     )  # fmt: skip
+
+
+def _whole(counts: Mapping[str, Any]) -> dict[str, int]:
+    """Counts as plain numbers."""
+    return {name: int(count) for name, count in counts.items()}
 
 
 def impute(
@@ -262,6 +269,7 @@ def _property(experiment: Experiment, reconstruction: Reconstruction) -> Judgeme
     row = Comparison(
         of="models", targets=len(error), measure="mean absolute error of the share", attack=mean_interval(error),
         baseline=mean_interval(guess), against="the middle of the range", leak=leak, leaks=leak.low > 0,
+        counts={"trials": len(error)},
     )  # fmt: skip
     return Judgement(
         (row,), _targets(experiment, reconstruction.score, experiment.truth, reconstruction.value, error, guess)

@@ -5,7 +5,6 @@ paired_difference     a - b of two shares over the same trials, exact (`jaxattac
 difference            a - b of two shares over different trials, exact
 interval_difference   a - b of two figures of which the intervals alone are known (Donner and Zou 2012)
 widened               an interval of a share at another confidence
-rescaled              an interval of a difference at another confidence
 mean_interval         Student's t of a mean
 """
 
@@ -17,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.special import expit, logit, stdtrit
-from scipy.stats import norm
 from scipy.stats import t as student
 
 from jaxattack.metrics.intervals import clopper_pearson
@@ -96,21 +94,6 @@ def widened(share: Interval, confidence: float, freedom: float | None = None) ->
     centre = logit(share.value)
     low, high = (float(expit(centre + (logit(end) - centre) * ours / usual)) for end in (share.low, share.high))
     return Interval(value=share.value, low=low, high=high)
-
-
-def rescaled(difference: Interval, known: float, confidence: float) -> Interval:
-    """The interval of a difference, which may be negative, at another confidence: its ends as far away as normal ones are.
-
-    Args:
-        difference: with its interval.
-        known: the confidence of that.
-        confidence: between 0 and 1.
-    """
-    ratio = float(norm.ppf((1 + confidence) / 2) / norm.ppf((1 + known) / 2))
-    value = difference.value
-    return Interval(
-        value=value, low=value - ratio * (value - difference.low), high=value + ratio * (difference.high - value)
-    )
 
 
 def corrected(comparisons: int) -> float:

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from paired import ATTACKS, DEFENDED, LABEL, OTHER_MODELS, PLAIN, RECORDS, write_run
-from scipy.special import stdtrit
 
 from jaxattack.audit.comparison import compare
 from jaxattack.audit.comparison.settings import changes, text
@@ -300,52 +299,6 @@ def test_several_differences_are_at_their_own_confidence_exactly(tmp_path):
     row = compare(*rates).findings.figures[1]  # of two, with the AUC
     apart = interval_difference(*(interval_of(one.value, one.interval(corrected(2))) for one in reversed(estimates)))
     assert row.contrasts[0].interval == pytest.approx((apart.low, apart.high))
-
-
-def reconstruction(path, leak, comparisons=1):
-    """The report of a reconstruction, as far as comparing reads it."""
-    path.mkdir()
-    value, low, high = leak
-    row = {"leak": {"value": value, "low": low, "high": high}}
-    report = {
-        "kind": "reconstruction",
-        "title": path.name,
-        "comparisons": [row] * comparisons,
-        "cost": {},
-        "config": {},
-    }
-    (path / "report.json").write_text(json.dumps(report))
-    return path
-
-
-def test_leaks_which_may_be_negative_are_no_shares(tmp_path):
-    """Their intervals were widened as those of shares: to NaN below 0, which was clear, to 1 above a negative one, and of three to a crash."""
-    leaks = {"a": (0.4, 0.3, 0.5), "b": (-0.02, -0.1, 0.06), "c": (0.1, -0.02, 0.2), "few": (0.3, None, None)}
-    first, second, third, few = (reconstruction(tmp_path / name, leak) for name, leak in leaks.items())
-    (row,) = compare(first, second).findings.figures
-    apart = interval_difference(Interval(value=-0.02, low=-0.1, high=0.06), Interval(value=0.4, low=0.3, high=0.5))
-    assert row.contrasts[0].interval == pytest.approx((apart.low, apart.high))
-    (row,) = compare(first, second, third, few).findings.figures
-    assert row.values == (0.4, -0.02, 0.1, 0.3)
-    assert row.contrasts[2] is None
-    reach = stdtrit(np.inf, 1 - 0.05 / 4) / stdtrit(np.inf, 0.975)  # of two contrasts
-    centre = (apart.low - apart.value) * reach + apart.value
-    assert row.contrasts[0].interval[0] == pytest.approx(centre)
-    assert all(np.isfinite(contrast.interval).all() for contrast in row.contrasts[:2])
-
-
-def test_an_interval_that_allows_for_comparisons_in_its_report_is_no_wider_for_it_beside_another(tmp_path):
-    reach = stdtrit(np.inf, (1 + corrected(6)) / 2) / stdtrit(np.inf, 0.975)
-    one = [
-        reconstruction(tmp_path / f"one{place}", (leak, leak - 0.1, leak + 0.1))
-        for place, leak in enumerate((0.4, 0.1))
-    ]
-    six = [
-        reconstruction(tmp_path / f"six{place}", (leak, leak - reach * 0.1, leak + reach * 0.1), 6)
-        for place, leak in enumerate((0.4, 0.1))
-    ]
-    (alone,), (together,) = (compare(*pair).findings.figures for pair in (one, six))
-    assert together.contrasts[0].interval == pytest.approx(alone.contrasts[0].interval)
 
 
 def target(path, tpr, resolvable, estimate=None):

@@ -1,15 +1,20 @@
 """Reports of any other kind side by side: the figures that matter most, unpaired, the settings that differ, and the cost.
 
-Of these audits the report is all that is kept. Where both reports have a 95% interval of a figure, that of the difference is
-recovered from them (`jaxattack.metrics.comparison`), widened for as many differences as there are (Bonferroni).
+Of these audits the report is all that is kept. Where both reports have an interval of a figure, that of the difference is
+recovered from them (`jaxattack.metrics.comparison`), each at the confidence at which all differences that there are hold
+together (Bonferroni).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit
 
 from jaxattack.audit.comparison.settings import changes, leaves, text
 from jaxattack.audit.environment import device, environment, peak_memory
@@ -17,7 +22,8 @@ from jaxattack.audit.findings.comparison import Contrast, CostFindings, Seconds
 from jaxattack.audit.findings.report_comparison import CostRow, FigureComparison, ReportComparison, ReportFindings
 from jaxattack.disk import read_json
 from jaxattack.metrics import clopper_pearson
-from jaxattack.metrics.comparison import Interval, corrected, interval_difference, rescaled, widened
+from jaxattack.metrics.comparison import Interval, corrected, interval_difference, widened
+from jaxattack.metrics.proportions import paired_limits, unpaired_limits
 from jaxattack.types import InputError
 
 Report = Mapping[str, Any]
@@ -29,27 +35,25 @@ class Figure(NamedTuple):
     Attributes:
         value: of the figure.
         interval: where there is one.
-        confidence: of the interval of a difference, which may be negative; None for a share, whose interval is at 95%.
+        signed: whether it is a difference, which may be negative, and no share.
         freedom: of Student's t on the logit scale, if the interval of a share is that.
-        trials: of which it is a share, if its interval is Clopper and Pearson's.
+        ends: of the interval at any confidence, where counts or a mean tell them.
     """
 
     value: float
     interval: tuple[float, float] | None = None
-    confidence: float | None = None
+    signed: bool = False
     freedom: float | None = None
-    trials: int | None = None
+    ends: Callable[[float], tuple[float, float]] | None = None
 
     def at(self, confidence: float) -> Interval:
         """The figure with its interval at a confidence; it has one."""
         assert self.interval is not None
-        known = Interval(value=self.value, low=self.interval[0], high=self.interval[1])
-        if self.confidence is not None:
-            return rescaled(known, self.confidence, confidence)
-        if self.trials is None:
+        if self.ends is None:
+            known = Interval(value=self.value, low=self.interval[0], high=self.interval[1])
             return widened(known, confidence, self.freedom)
-        low, high = clopper_pearson(round(self.value * self.trials), self.trials, confidence)
-        return Interval(value=self.value, low=float(low), high=float(high))
+        low, high = map(float, self.ends(confidence))
+        return Interval(value=self.value, low=low, high=high)
 
 
 Read = Callable[[Report], Figure | None]
@@ -86,13 +90,18 @@ def _known_auc(report: Report) -> Figure | None:
 
 def _agreement(report: Report, where: str) -> Figure | None:
     part = report["fidelity"][where]
-    figure = _share(part, "agreement", "interval")
-    return figure and figure._replace(trials=int(part["records"]))
+    return _of_trials(_share(part, "agreement", "interval"), part and part["records"])
 
 
 def _fooled(report: Report) -> Figure | None:
-    figure = _share(report["success"], "among_right", "interval")
-    return figure and figure._replace(trials=int(report["success"]["right"]))
+    return _of_trials(_share(report["success"], "among_right", "interval"), report["success"]["right"])
+
+
+def _of_trials(share: Figure | None, trials: int | None) -> Figure | None:
+    """A share of so many trials, whose interval is Clopper and Pearson's."""
+    if share is None or trials is None:
+        return share
+    return share._replace(ends=partial(clopper_pearson, round(share.value * trials), trials))
 
 
 def _called(report: Report) -> Figure:
@@ -101,9 +110,39 @@ def _called(report: Report) -> Figure:
 
 def _leak(report: Report) -> Figure | None:
     """The first comparison's, whose interval allows for how many there are."""
-    leak = report["comparisons"][0]["leak"]
+    row = report["comparisons"][0]
+    leak = row["leak"]
     figure = _share({"value": leak["value"], "ends": (leak["low"], leak["high"])}, "value", "ends")
-    return figure and figure._replace(confidence=corrected(len(report["comparisons"])))
+    if figure is None or figure.interval is None:
+        return figure and figure._replace(signed=True)
+    known = corrected(len(report["comparisons"]))
+    ends = _leak_ends(row["counts"], figure, known)
+    if not np.allclose(ends(known), figure.interval, atol=1e-5):
+        raise ValueError("its counts are another leak's")
+    return figure._replace(signed=True, ends=ends)
+
+
+def _leak_ends(counts: Mapping[str, int], leak: Figure, known: float) -> Callable[[float], tuple[float, float]]:
+    """The ends of a leak's interval, by the counts that it follows from; of a mean by Student's t.
+
+    Args:
+        counts: as `jaxattack.audit.findings.reconstruction.Comparison` has them.
+        leak: with its interval.
+        known: the confidence of that.
+    """
+    if "ours_alone" in counts:
+        return partial(paired_limits, counts["ours_alone"], counts["theirs_alone"], counts["trials"])
+    if "our_trials" in counts:
+        return partial(unpaired_limits, counts["ours"], counts["our_trials"], counts["theirs"], counts["their_trials"])
+    freedom = counts["trials"] - 1
+
+    def of_mean(confidence: float) -> tuple[float, float]:
+        assert leak.interval is not None
+        ratio = float(stdtrit(freedom, (1 + confidence) / 2) / stdtrit(freedom, (1 + known) / 2))
+        low, high = (leak.value + ratio * (end - leak.value) for end in leak.interval)
+        return low, high
+
+    return of_mean
 
 
 FIGURES: Mapping[str, Mapping[str, Read]] = {
@@ -240,6 +279,6 @@ def _contrast(figure: Figure | None, first: Figure | None, allowance: int) -> Co
     if figure is None or first is None or figure.interval is None or first.interval is None:
         return None
     difference = interval_difference(figure.at(corrected(allowance)), first.at(corrected(allowance)))
-    least = -1.0 if figure.confidence is None else -2.0  # of two shares; of two differences of such
+    least = -2.0 if figure.signed else -1.0  # of two differences of shares; of two shares
     low, high = max(difference.low, least), min(difference.high, -least)
     return Contrast(difference=difference.value, interval=(low, high), clear=low > 0 or high < 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,9 @@ class Comparison:
         leak: how much better the attack is, with the interval of the difference: 0 is no leak. Of several comparisons
             all intervals hold together with 95% (Bonferroni).
         leaks: whether that interval lies above 0.
+        counts: what the leak's interval follows from, and so at any other confidence: of the same targets `trials`, and in
+            how many of them one side alone is right, `ours_alone` and `theirs_alone`; of different ones `ours` of
+            `our_trials` and `theirs` of `their_trials`; of a mean `trials`.
     """
 
     of: str
@@ -34,6 +38,7 @@ class Comparison:
     against: str
     leak: Interval
     leaks: bool
+    counts: Mapping[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
