@@ -10,7 +10,8 @@ numbers of a sigmoid off 0 and 1.
     LogSoftmax                        logits: the logarithms of probabilities
     Sigmoid of one output             the probability of the second of two classes
     Sigmoid of several outputs        scores of independent labels, which are no probabilities of one label
-    another, of one output            a regressor's number
+    another, of one output            a regressor's number; where the graph names two classes, the logit of the second less that
+                                      of the first, as the decision function of a linear support vector machine
     another; rows that sum to 1       probabilities (an ensemble's mean, a normaliser, a softmax in parts)
     a sum or product; other rows      logits
     another; rows from 0 to 1         scores of independent labels
@@ -30,7 +31,7 @@ from jaxtyping import Float
 
 from jaxattack.types import InputError
 
-Meaning = Literal["probability", "logit", "binary", "independent", "number"]
+Meaning = Literal["probability", "logit", "binary", "margin", "independent", "number"]
 
 _MOVING = {"Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "ZipMap"}
 _SIGMOIDS = {"HardSigmoid", "Sigmoid"}
@@ -136,8 +137,10 @@ def meaning(output: Output, scores: Float[np.ndarray, "query output"]) -> Meanin
         output: where they come from.
         scores: of a few random records.
     """
+    if scores.shape[1] == 1 and output.last not in _SIGMOIDS:
+        return "margin" if len(output.names) == 2 else "number"
     if scores.shape[1] == 1:
-        return "binary" if output.last in _SIGMOIDS else "number"
+        return "binary"
     if output.last == "LogSoftmax":
         return "logit"
     if output.last in _SIGMOIDS:
@@ -152,6 +155,7 @@ _TOLD: dict[Meaning, str] = {
     "probability": "probabilities of {width} classes",
     "logit": "logits of {width} classes, whose softmax are the probabilities",
     "binary": "the probability of the second of two classes",
+    "margin": "the logit of the second of two classes less that of the first",
     "independent": "scores of {width} independent labels, of which the largest is taken",
     "number": "a regressor's number",
 }

@@ -5,8 +5,9 @@ it is the one whose name holds "prob" or, for the level logit, "logit"; else the
 scores are is decided by the last node (`jaxattack.oracle.graph`) and told in the victim's ``notes``. Labels are numbered
 in the order of the columns, which ``names`` names where the graph does, and are the argmax; a graph whose own labels
 contradict that, as raw scores of support vector machines may, is refused. A service that answers
-probabilities takes the softmax of logits, and answers 1 - p and p for the sigmoid p of one output. Sigmoids of several
-outputs are of independent labels: they are asked for the largest alone, as labels.
+probabilities takes the softmax of logits, and answers 1 - p and p for the sigmoid p of one output; one score z of a graph
+that names two classes has the logits 0 and z. Sigmoids of several outputs are of independent labels: they are asked for the
+largest alone, as labels.
 
 The records are flattened or shaped as the graph declares; columns declared apart, as skl2onnx does for tables, are
 filled in their order. A graph of fixed batch size is asked block by block, the last block padded. A graph of whole
@@ -89,22 +90,28 @@ def from_onnx(
         unless = "" if other_scale(probe, stated=True) else ", or give level logit if they are logits"
         raise InputError(f"{path}: the output {output} holds {scale[0]}: {scale[1]} at the end of the graph{unless}.")
     level = _level(path, output, outputs[output].last, decided, level)
-    classes = 2 if decided == "binary" else probe.shape[1]
+    probe = _by_class(probe, decided)
+    classes = probe.shape[1]
     access = Access(level=level, classes=classes, inputs=inputs, precision=precision)
 
     def ask(x: np.ndarray, _: Bias | None) -> Answer:
-        scores = score(x)
-        if decided == "binary":
-            scores = np.hstack([1 - scores, scores])
+        scores = _by_class(score(x), decided)
         if level == "probability" and decided in ("probability", "binary"):
             return Answer(scores.argmax(1).astype(np.int64), scores)
         return answer_from_logits(scores, level)
 
     names = _names(session, output, outputs[output].names)
-    if len(names) == classes == probe.shape[1]:
+    if len(names) == classes:
         _require_own_labels(path, session, columns, records, output, np.array(names)[probe.argmax(axis=1)])
-    notes = [meaning_sentence(path, output, outputs[output], decided, probe.shape[1])]
+    notes = [meaning_sentence(path, output, outputs[output], decided, classes)]
     return CountingOracle(ask, access, price, lambda: read, names if len(names) == classes else (), notes)
+
+
+def _by_class(scores: Float[np.ndarray, "query output"], decided: Meaning) -> Float[np.ndarray, "query cls"]:
+    """A score of every class: of one output for two classes, p and 1 - p, or the logits 0 and z."""
+    if decided == "binary":
+        return np.hstack([1 - scores, scores])
+    return np.hstack([np.zeros_like(scores), scores]) if decided == "margin" else scores
 
 
 def tensor_of(path: str | Path, tensor: str) -> Callable[[np.ndarray], Float[np.ndarray, "query number"]]:
