@@ -106,9 +106,12 @@ class WitchesBrew:
             self, model, variables, x, y, *aim, low, high, self.size * (high - low).astype(np.float32), keys
         )
         notes = {"cosine before": float(1 - before), "cosine after": float(1 - after)}
+        changed = from_inputs(np.asarray(best), dataset)
+        if dataset.images:  # the nearest byte may be farther than the size allows
+            origin, limit = dataset.x[source].astype(int), int(self.size * 255 + 1e-9)
+            changed = np.clip(changed, origin - limit, origin + limit).astype(np.uint8)
         return Poison(
-            attack=self.name, x=from_inputs(np.asarray(best), dataset), y=dataset.y[source], replaces=source, source=source,
-            notes=notes,
+            attack=self.name, x=changed, y=dataset.y[source], replaces=source, source=source, notes=notes
         )  # fmt: skip
 
 
