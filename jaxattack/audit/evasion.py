@@ -21,6 +21,7 @@ from jaxattack.attacks.evasion.white_box import WhiteBoxAttack
 from jaxattack.attacks.extraction import ATTACKS as EXTRACTION_ATTACKS
 from jaxattack.attacks.naming import label
 from jaxattack.audit.adaptive import check_adaptive, judged_behind, plan_of, unaware
+from jaxattack.audit.columns import UNKNOWN
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.evasion_findings import (
     curve_findings,
@@ -162,12 +163,7 @@ def evade(
     target = as_victim(victim)
     if (adaptive or (attack is not None and attack.white_box)) and extract is None and surrogate is None:
         target = target.with_weights()
-    attack_value = _attack(target, audit, surrogate)
-    if budget is not None and attack_value.white_box and not judged_behind(target):
-        raise InputError(
-            f"budget is {budget} and {attack_value.name} asks the victim nothing: leave budget out, or give hopskipjump, or "
-            "extract, so that it makes its examples on what it steals."
-        )
+    attack_value = planned_evasion(target, audit, surrogate)
     audit = replace(audit, attack=attack_value)
     own = _records(target, x, y, records)
     examples = _evade(target, attack_value, audit, own, surrogate, out, progress)
@@ -186,6 +182,30 @@ def usual_attack(victim: Victim, *, at_hand: bool) -> EvasionAttack:
     if at_hand:
         return Transfer(craft=FGSM())
     return HopSkipJump() if victim.inside is None else DeepFool()
+
+
+def planned_evasion(victim: Victim, audit: EvasionAudit, surrogate: WhiteBox | None = None) -> EvasionAttack:
+    """The attack; what cannot be done is refused before anything is.
+
+    Args:
+        victim: which need not be trained yet, behind its defences.
+        audit: what is to be tried on it.
+        surrogate: a model at hand.
+
+    Raises:
+        InputError: two models at hand, one that the attack has no use for, or none where it needs one; a victim of too few
+            classes, or a budget of an attack that asks nothing.
+    """
+    attack = _attack(victim, audit, surrogate)
+    crafting = attack.craft if isinstance(attack, Transfer) else attack
+    if isinstance(crafting, WhiteBoxAttack):
+        crafting.check(victim.oracle.access.classes)
+    if audit.budget is not None and attack.white_box and not judged_behind(victim):
+        raise InputError(
+            f"budget is {audit.budget} and {attack.name} asks the victim nothing: leave budget out, or give hopskipjump, or "
+            "extract, so that it makes its examples on what it steals."
+        )
+    return attack
 
 
 def _attack(victim: Victim, audit: EvasionAudit, surrogate: WhiteBox | None) -> EvasionAttack:
@@ -222,7 +242,7 @@ def _attack(victim: Victim, audit: EvasionAudit, surrogate: WhiteBox | None) -> 
 
 
 def _records(victim: Victim, x: np.ndarray | None, y: np.ndarray | None, most: int) -> Records:
-    """The records to change.
+    """The records to change: of those beside a victim the ones of classes that it knows, for about others it is wrong anyway.
 
     Raises:
         InputError: one of x and y alone, or none at hand.
@@ -231,7 +251,9 @@ def _records(victim: Victim, x: np.ndarray | None, y: np.ndarray | None, most: i
         raise InputError("x and y go together: give the records and their labels.")
     if x is None or y is None:
         x, y = victim.x, victim.y
-    if x is None or y is None:
+        known = None if y is None else y != UNKNOWN
+        x, y = (None if part is None or known is None else part[known] for part in (x, y))
+    if x is None or y is None or not len(y):
         raise InputError(f"there are no labelled records beside {victim.name}: give x and y, or data.")
     return Records(np.asarray(x)[:most], np.asarray(y)[:most])
 

@@ -19,6 +19,7 @@ from jaxattack.attacks.extraction import ATTACKS as EXTRACTION_ATTACKS
 from jaxattack.attacks.inversion import ATTACKS, LEAST, Boundary, MiFace, Numeric, Ppa
 from jaxattack.attacks.inversion.gradient import ATTACKS as GRADIENT_ATTACKS
 from jaxattack.attacks.inversion.gradient import GradientAttack
+from jaxattack.attacks.inversion.target import check_targets
 from jaxattack.attacks.naming import label
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.extraction import stolen_findings, target_findings
@@ -36,7 +37,7 @@ from jaxattack.audit.findings.inversion import (
 from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.judge import Evaluation, baseline, evaluation_model, gallery, judge
 from jaxattack.audit.model_source import EXAMPLE
-from jaxattack.audit.reconstructions import Reconstructions, from_answers, from_gradients, from_weights
+from jaxattack.audit.reconstructions import Reconstructions, from_answers, from_gradients, from_weights, held_by_users
 from jaxattack.audit.session import claim, open_session, settings, terms
 from jaxattack.audit.victim import Victim, as_victim
 from jaxattack.disk import make_folder, write_arrays
@@ -181,15 +182,34 @@ def invert(
         batch=batch, trained=trained,
     )  # fmt: skip
     target = as_victim(victim)
-    if target.oracle.access.classes < 2:
-        raise InputError(f"{target.name} answers a number and no class: inverting a class needs a classifier.")
-    method = audit.attack or usual_attack(target, audit.extract, budget)
-    _refuse_unused(target, method, audit)
-    audit = replace(audit, attack=method, targets=_numbered(target, audit.targets))
+    method, audit = planned_inversion(target, audit)
     reconstructions = _reconstruct(target, method, audit, out, progress)
     if out is not None:
         _write(out, reconstructions.inversion)
     return _conclude(target, method, audit, reconstructions, evaluator, begin, progress)
+
+
+def planned_inversion(victim: Victim, audit: InversionAudit) -> tuple[InversionAttack | GradientAttack, InversionAudit]:
+    """The attack, and the audit with it and with numbers for classes; what cannot be done is refused before anything is.
+
+    Args:
+        victim: which need not be trained yet.
+        audit: what is to be tried on it.
+
+    Raises:
+        InputError: a victim without classes, a class that it does not have, more records of users than it has members, or what
+            the attack has no use for.
+    """
+    access = victim.oracle.access
+    if access.classes < 2:
+        raise InputError(f"{victim.name} answers a number and no class: inverting a class needs a classifier.")
+    attack = audit.attack or usual_attack(victim, audit.extract, audit.budget)
+    _refuse_unused(victim, attack, audit)
+    targets = _numbered(victim, audit.targets)
+    check_targets(np.array(targets), access.classes)
+    if by_gradient(attack) and victim.member is not None:
+        held_by_users(victim.member, audit.users, audit.batch)
+    return attack, replace(audit, attack=attack, targets=targets)
 
 
 def usual_attack(victim: Victim, extract: ExtractionAttack | None, budget: int | None = None) -> InversionAttack:
@@ -209,10 +229,17 @@ def _refuse_unused(victim: Victim, attack: InversionAttack | GradientAttack, aud
     """Refuse what would change nothing, and whose figures would read as if it had.
 
     Raises:
-        InputError: a budget or defences of an attack that asks nothing, or classes of one that makes users' records.
+        InputError: a budget or defences of an attack that asks nothing, classes of one that makes users' records, or a theft
+            for one that does not need it.
     """
     if by_gradient(attack) and audit.targets:
         raise InputError(f"targets is {audit.targets} and {attack.name} makes users' own records: leave targets out.")
+    if audit.extract is not None and by_gradient(attack):
+        raise InputError(f"{attack.name} inverts what users of shared training send: leave extract out.")
+    if audit.extract is not None and isinstance(attack, InversionAttack) and not attack.white_box:
+        raise InputError(
+            f"{attack.name} asks the victim itself and has no use for a stolen model: leave extract out, or give mi-face."
+        )
     asks = isinstance(attack, InversionAttack) and (not attack.white_box or audit.extract is not None)
     defences = " and ".join(type(defence).__name__ for defence, _ in victim.chain)
     for name, value in (("budget", audit.budget), ("defences", defences)):
@@ -251,13 +278,7 @@ def _reconstruct(
     if out is not None:
         claim(out, "inversion", identity, victim.oracle)
     if not isinstance(attack, InversionAttack):
-        if audit.extract is not None:
-            raise InputError(f"{attack.name} inverts what users of shared training send: leave extract out.")
         return from_gradients(attack, victim, audit.users, audit.batch, audit.trained, audit.seed, progress)
-    if audit.extract is not None and not attack.white_box:
-        raise InputError(
-            f"{attack.name} asks the victim itself and has no use for a stolen model: leave extract out, or give mi-face."
-        )
     targets = np.array(audit.targets)
     if attack.white_box and audit.extract is None:
         return from_weights(attack, victim, targets, audit.seed, progress)

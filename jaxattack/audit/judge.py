@@ -126,6 +126,7 @@ def judge(
                 name=victim.class_names[target] if victim.class_names else None,
                 score=float(np.nanmax(score)) if np.isfinite(score).any() else None,
                 victim=None if labels is None else int(labels.best[row]),
+                victim_name=None if labels is None or not victim.class_names else victim.class_names[labels.best[row]],
                 rank=None if ranks is None else int(ranks[row]),
                 steps=int(inversion.steps[row].sum()),
                 passes=None if looks is None else looks.passes[row],

@@ -26,7 +26,7 @@ from jaxattack.attacks.reconstruction import (
     UpdateRecord,
 )
 from jaxattack.attacks.reconstruction.property import OfClasses, Property
-from jaxattack.audit.attackers import prepare
+from jaxattack.audit.attackers import prepare, secret_of
 from jaxattack.audit.baseline import judge
 from jaxattack.audit.environment import environment
 from jaxattack.audit.experiment import Case, Experiment, Question, in_units, numbers
@@ -219,6 +219,29 @@ def _notes_on_scale(case: Case, experiment: Experiment) -> tuple[str, ...]:
     return (
         f"{far} networks that are trained for the attack take them as they are: scale the table first, by figures that are public.",
     )
+
+
+def check_reconstruction(
+    victim: Victim, attack: ReconstructionAttack | None, question: Question, *, seed: int = 0, budget: int | None = None
+) -> None:
+    """Refuse what cannot be asked of a victim, which need not be trained yet.
+
+    Args:
+        victim: with its records.
+        attack: what is to be tried; None for one that fits it.
+        question: what is to be asked.
+        seed: decides which records are whose.
+        budget: queries, at most.
+
+    Raises:
+        InputError: too few records, what the attack has no use for, or no attribute.
+    """
+    attack = attack or usual_attack(victim)
+    _refuse_unused(attack, question, budget)
+    case = _case(victim, attack, replace(question, defences=()), seed, budget, None)
+    _, _, pool = case.draw()
+    if attack.goal == "attribute":
+        secret_of(case.dataset.x.reshape(len(case.dataset), -1).astype(np.float64), question.secret, pool)
 
 
 def usual_attack(victim: Victim) -> ReconstructionAttack:

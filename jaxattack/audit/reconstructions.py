@@ -136,7 +136,7 @@ def from_gradients(
         raise InputError(
             f"{attack.name} inverts what users of shared training send: give a network that is trained here."
         )
-    records = _held_by_users(victim.member, users, batch)
+    records = held_by_users(victim.member, users, batch)
     x, y = victim.dataset.x[records].astype(np.float32), victim.dataset.y[records]
     target = victim.inside if trained else _untrained(victim.inside, seed)
     updates = gradient_of(target, x.reshape(users, batch, *x.shape[1:]), y.reshape(users, batch))
@@ -160,7 +160,12 @@ def labels_found(recovered: Int[np.ndarray, "user record"], y: Int[np.ndarray, "
     return float(np.minimum(*map(np.array, counts)).sum() / y.size)
 
 
-def _held_by_users(member: Bool[np.ndarray, "record"], users: int, batch: int) -> Int[np.ndarray, "member"]:
+def held_by_users(member: Bool[np.ndarray, "record"], users: int, batch: int) -> Int[np.ndarray, "member"]:
+    """The first members, as many as users hold.
+
+    Raises:
+        InputError: they hold more than there are.
+    """
     records = np.flatnonzero(member)[: users * batch]
     if len(records) < users * batch:
         raise InputError(

@@ -28,6 +28,7 @@ What a kind of victim has no use for is refused rather than ignored:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -129,6 +130,7 @@ def open_victim(
     price: float | None = None,
     key: str | None = None,
     factory: str | None = None,
+    check: Callable[[Victim], object] | None = None,
     progress: Progress | None = None,
 ) -> Victim:
     """Open a victim by name.
@@ -147,6 +149,7 @@ def open_victim(
         key: for a prediction API that asks for one.
         factory: package.module:factory, where a model folder names that: code, which is imported only where it is
             written out here.
+        check: called with a network of this package at its first weights: what it raises is raised before training.
         progress: called while it is trained.
 
     Raises:
@@ -180,12 +183,17 @@ def open_victim(
     if kind == "estimator":
         return _estimator(name, dataset, member, level, seed, price)
     model = _network(name, dataset, member, seed)
+
+    def with_weights(variables: Variables) -> Victim:
+        return network_victim(
+            f"{name} on {dataset.name}", model, variables, dataset, member, attack=network_attack(name), level=level,
+            precision=precision, price=price,
+        )  # fmt: skip
+
+    if check is not None and not fresh:
+        check(with_weights(_first_weights(model, seed)))
     variables, notes = _variables(name, model, dataset, member, fresh, seed, progress)
-    victim = network_victim(
-        f"{name} on {dataset.name}", model, variables, dataset, member, attack=network_attack(name), level=level,
-        precision=precision, price=price,
-    )  # fmt: skip
-    return replace(victim, notes=notes)
+    return replace(with_weights(variables), notes=notes)
 
 
 def _refuse_useless(name: str, kind: Kind, **fields: Any) -> None:
@@ -226,10 +234,14 @@ def _variables(
 ) -> tuple[Variables, tuple[str, ...]]:
     """What a network learns of its members, or its first weights; and what is to be said of it."""
     if fresh:
-        return model.init(jax.random.fold_in(jax.random.key(seed), 0)), ()
+        return _first_weights(model, seed), ()
     if dataset.images:  # of which a denoising autoencoder is no source
         return train_one(model, Recipe(), dataset, member, seed=seed, progress=progress), ()
     return train_on_scale(source_of(name), model, Recipe(), dataset, member, seed=seed, progress=progress)
+
+
+def _first_weights(model: Model, seed: int) -> Variables:
+    return model.init(jax.random.fold_in(jax.random.key(seed), 0))
 
 
 def network_victim(

@@ -10,6 +10,7 @@ from jaxattack.attacks.evasion import lookup
 from jaxattack.attacks.extraction import lookup as extraction_attack
 from jaxattack.audit import EvasionAudit, open_victim
 from jaxattack.audit import evade as run_evasion
+from jaxattack.audit.evasion import planned_evasion
 from jaxattack.audit.victim_names import TAKES, kind_of
 from jaxattack.cli.choices import explained
 from jaxattack.cli.credentials import Credentials
@@ -123,7 +124,7 @@ def evade(
         service = open_victim(
             victim, data=data, members=members, level=terms.level, precision=terms.precision,
             seed=audit.seed if "seed" in TAKES[kind_of(victim)] else None, price=price, key=key, factory=factory,
-            progress=report,
+            check=None if terms.defences else lambda victim: planned_evasion(victim, audit), progress=report,
         )  # fmt: skip
         folder = out or RUNS / named_run("evade", mask_url(victim), service, terms.settings, asdict(evading))
         target = on_terms(service, terms, audit.seed)

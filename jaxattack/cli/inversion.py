@@ -13,6 +13,7 @@ from jaxattack.attacks.inversion.gradient import GradientAttack
 from jaxattack.attacks.inversion.gradient import lookup as gradient_attack
 from jaxattack.audit import InversionAudit, open_victim
 from jaxattack.audit import invert as run_inversion
+from jaxattack.audit.inversion import planned_inversion
 from jaxattack.audit.model_source import source_of
 from jaxattack.audit.victim_names import TAKES, kind_of
 from jaxattack.cli.choices import explained
@@ -144,7 +145,7 @@ def invert(
         target = open_victim(
             victim, data=data, members=members, fresh=audit.untrained and "fresh" in takes, level=terms.level,
             precision=terms.precision, seed=audit.seed if "seed" in takes else None, price=price, key=key, factory=factory,
-            progress=report,
+            check=lambda victim: planned_inversion(victim, audit), progress=report,
         )  # fmt: skip
         words = asdict(inverting) | {"targets": audit.targets}
         folder = out or RUNS / named_run("invert", mask_url(victim), target, terms.settings, words)

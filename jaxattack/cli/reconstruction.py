@@ -12,6 +12,7 @@ from jaxattack.attacks.reconstruction.property import PROPERTIES
 from jaxattack.audit import open_victim
 from jaxattack.audit import reconstruct as run_reconstruction
 from jaxattack.audit.experiment import Question
+from jaxattack.audit.reconstruction import check_reconstruction
 from jaxattack.audit.victim_names import TAKES, kind_of
 from jaxattack.cli.choices import explained
 from jaxattack.cli.extraction import is_service, named_run
@@ -110,6 +111,9 @@ def reconstruct(
             victim, data=data, members=members, level=None if terms.level == "label" else terms.level,
             precision=terms.precision, seed=seed if "seed" in TAKES[kind_of(victim)] else None, price=price,
             factory=factory, progress=report,
+            check=lambda victim: check_reconstruction(
+                victim, attack, question, seed=seed, budget=reconstructing.budget
+            ),
         )  # fmt: skip
         words = terms.settings, asdict(reconstructing), asdict(recipe)
         folder = out or RUNS / named_run("reconstruct", victim, service, *words)

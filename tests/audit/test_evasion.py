@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from attacks.evasion.linear_victims import CLASSES, FEATURES, leaky, records
@@ -10,6 +12,7 @@ from jaxattack.attacks.evasion import BIM, FGSM, DeepFool, HopSkipJump, Transfer
 from jaxattack.attacks.extraction import PathFinding, Softmax
 from jaxattack.audit import evade, open_victim
 from jaxattack.audit.findings import values
+from jaxattack.data.designs import Sized
 from jaxattack.defences import PredictionPoisoning
 from jaxattack.disk import read_arrays
 from jaxattack.types import InputError
@@ -172,3 +175,19 @@ def test_a_stolen_tree_has_no_gradients():
     victim = open_victim("tree", data="iris")
     with pytest.raises(InputError, match="is no network and has no gradients"):
         evade(victim, FGSM(), extract=PathFinding())
+
+
+def test_records_of_a_class_that_the_victim_does_not_know_are_no_reason_to_refuse_all(tmp_path):
+    """Their label was -1, and the sentence spoke of a range of labels that nobody had given."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(80, 6)).astype(np.float32), 2 * rng.integers(0, 2, 80)
+    x[np.arange(80), y] += 3
+    y[:2] = 1
+    np.savez(tmp_path / "lacking.npz", x=x, y=y)
+    seed = next(seed for seed in range(9) if not Sized(members=40)(1, 80, seed)[0][:2].any())
+    victim = open_victim("tree", data=str(tmp_path / "lacking.npz"), seed=seed)
+    assert (victim.y == -1).any()
+    changed = evade(victim, HopSkipJump(queries=60)).evasion
+    assert len(changed.right) == (victim.y >= 0).sum()
+    with pytest.raises(InputError, match="no labelled records"):
+        evade(replace(victim, y=np.full_like(victim.y, -1)), HopSkipJump(queries=60))

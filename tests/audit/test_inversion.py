@@ -189,6 +189,8 @@ def test_classes_are_named_as_the_data_names_them(tmp_path):
     victim = open_victim("logistic", data=str(tmp_path / "flowers.npz"))
     made = invert(victim, Numeric(steps=1), targets=("virginica", 0), evaluation=Architecture(name="softmax"))
     assert [(row.target, row.name) for row in made.findings.targets] == [(2, "virginica"), (0, "setosa")]
+    # Beside the name of a class the number that it was taken for looked like another class.
+    assert all(row.victim_name == victim.class_names[row.victim] for row in made.findings.targets)
     assert "virginica" in comma_separated(values(made.findings))
     with pytest.raises(
         InputError, match=r"target is 'rose' and logistic on .* has the classes setosa, versicolor, virg"

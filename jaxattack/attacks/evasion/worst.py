@@ -209,6 +209,12 @@ class Worst(_Several):
             return ()
         return tuple(level for level in self.attacks[0].levels if all(level in one.levels for one in self.attacks))
 
+    def check(self, classes: int) -> None:
+        """As `WhiteBoxAttack`: what every attack needs."""
+        for attack in self.attacks:
+            if isinstance(attack, WhiteBoxAttack):
+                attack.check(classes)
+
     def series(self, classes: int) -> tuple[tuple[EvasionAttack, ...], tuple[str, ...]]:  # noqa: ARG002
         """As given."""
         return self.attacks, ()

@@ -187,6 +187,7 @@ class TargetRow(Likeness):
     Attributes:
         target: the class.
         name: of the class, where it has one.
+        victim_name: of the label that the victim answers, where it has one.
         passes: whether it would pass for a record of the class to the eye, where two members are at hand.
         score: of the attack, higher is better; None where every restart diverged.
         victim: the label that the victim answers; None where the budget left no query for it.
@@ -200,6 +201,7 @@ class TargetRow(Likeness):
     rank: int | None
     steps: int
     name: str | None = optional()
+    victim_name: str | None = optional()
     passes: bool | None = optional()
 
 

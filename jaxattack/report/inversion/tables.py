@@ -70,7 +70,7 @@ def _targets(findings: Mapping[str, Any]) -> Grid:
             str(row.get("name", row["target"])),
             small(row["score"]),
             *([_ANSWERS[row.get("passes")]] if looks else []),
-            count(row["victim"]),
+            row.get("victim_name") or count(row["victim"]),
             MISSING if row["rank"] is None else str(row["rank"] + 1),
             number(row.get("ssim"), 2),
             number(row.get("correlation"), 2),
