@@ -29,7 +29,7 @@ from jaxattack.defences import LabelOnly, Noise, Round, Temperature, TopK, descr
 from jaxattack.defences.asking import answer_to
 from jaxattack.oracle.identity import fingerprint_of
 from jaxattack.oracle.ledger import Meter, OracleWrapper, allowed, digest
-from jaxattack.types import Answer, Bias, Defence, InputError, Ledger, Oracle
+from jaxattack.types import Answer, AskingDefence, Bias, Defence, InputError, Ledger, Oracle
 
 
 def defended(oracle: Oracle, defence: Defence, *, state: Any = (), seed: int = 0) -> Oracle:
@@ -147,6 +147,10 @@ class _Defended(OracleWrapper):
         """Queries on the ledger that were asked in this thread; None where nothing within tells."""
         within = super().asked_here
         return None if within is None else within - self._beside.here
+
+    def due(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> int:
+        """All of a batch where other questions are asked in its place."""
+        return len(x) if isinstance(self._value, AskingDefence) else super().due(x, bias)
 
     def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
         x = allowed(self.access, x, bias)

@@ -136,6 +136,11 @@ class Journalled(OracleWrapper):
         """
         return sum(queries for place, queries in self._failures if place <= self._next)
 
+    def due(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> int:
+        """What the kept answer cost, where there is one to come."""
+        replayed = self._next < len(self._entries)
+        return self._entries[self._next].cost.queries if replayed else super().due(x, bias)
+
     def recheck(self, questions: int) -> None:
         """Ask so many of the kept questions again while they are replayed, to see that the victim is still the same.
 

@@ -63,6 +63,12 @@ def asked_here(oracle: Oracle) -> int | None:
     return getattr(oracle, "asked_here", None)
 
 
+def due(oracle: Oracle, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> int:
+    """Queries that a call would put on an oracle's ledger: fewer than it asks where a batch that failed goes on, or a folder has its answer."""
+    tell = getattr(oracle, "due", None)
+    return len(x) if tell is None else tell(x, bias)
+
+
 class CountingOracle:
     """An oracle over a function that answers: refuses what the victim does not take, and counts what it answers.
 
@@ -207,6 +213,10 @@ class OracleWrapper:
     def left(self) -> int | None:
         """How many queries may still be asked; None where no budget within tells."""
         return getattr(self._oracle, "left", None)
+
+    def due(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> int:
+        """As the function of this name."""
+        return due(self._oracle, x, bias)
 
 
 def standing_for(client: Oracle, oracle: Oracle) -> Oracle:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from jaxattack.oracle.ledger import OracleWrapper, allowed, asked_here, concatenate, nothing
+from jaxattack.oracle.ledger import OracleWrapper, allowed, asked_here, concatenate, digest, due, nothing
 from jaxattack.types import Answer, Bias, BudgetSpent, InputError, Ledger, Oracle
 
 
@@ -30,7 +30,8 @@ def budgeted(oracle: Oracle, queries: int) -> Budgeted:
     """Answer so many queries in all; a call that asks more than is left raises `BudgetSpent`, and asks nothing.
 
     A call costs what it puts on the ledger: one that fails what was asked of it, or may have been; one that is asked again, of
-    a service that goes on where it stopped, the rest; one that a cache within answers, nothing. Until it ends it takes all of it.
+    a service that goes on where it stopped, the rest; one that a cache within answers, nothing. Until it ends it takes all of it,
+    but for such a rest, which is all that has to be left for it.
 
     Raises:
         InputError: a budget below 0.
@@ -74,6 +75,7 @@ class Budgeted(OracleWrapper):
     def __init__(self, oracle: Oracle, queries: int):
         super().__init__(oracle)
         self._queries, self._used = queries, 0
+        self._rests: set[bytes] = set()
         self._lock = threading.Lock()
 
     @property
@@ -87,25 +89,40 @@ class Budgeted(OracleWrapper):
         return max(self._queries - self._used - super().failures, 0)
 
     def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
-        queries = len(x)
         with self._lock:
-            if queries > self.left:
-                raise BudgetSpent(
-                    f"the budget of {self._queries:,} queries has {self.left:,} left "
-                    f"({self._queries - self.left:,} were asked) and "
-                    f"this call asks {queries:,}: raise the budget.",
-                    left=self.left,
-                )
-            self._used += queries
+            queries, rest = self._charge(x, bias)
         before = self._counted()
         try:
             answer = self._oracle(x, bias)
         except BaseException:
             self._give_back(queries, before)
             raise
+        finally:
+            self._rests.discard(rest)
         if asked_here(self._oracle) is not None:  # what tells nothing of threads may count nothing either
             self._give_back(queries, before)
         return answer
+
+    def _charge(self, x: np.ndarray, bias: Bias | None) -> tuple[int, bytes]:
+        """Take what a call may cost, and name the batch where that is the rest of one: of two threads one goes on with it.
+
+        Raises:
+            BudgetSpent: more than is left.
+        """
+        queries, rest = len(x), b""
+        if queries > self.left and (batch := digest(np.asarray(x), bias)) not in self._rests:
+            queries, rest = min(queries, due(self._oracle, x, bias)), batch
+        if queries > self.left:
+            raise BudgetSpent(
+                f"the budget of {self._queries:,} queries has {self.left:,} left "
+                f"({self._queries - self.left:,} were asked) and "
+                f"this call asks {queries:,}: raise the budget.",
+                left=self.left,
+            )
+        self._used += queries
+        if rest:
+            self._rests.add(rest)
+        return queries, rest
 
     def _counted(self) -> int:
         here = asked_here(self._oracle)
@@ -123,6 +140,10 @@ class _Cached(OracleWrapper):
         self._entries = entries
         self._entries_by_key: OrderedDict[tuple[Any, ...], Answer] = OrderedDict()
         self._lock = threading.Lock()
+
+    def due(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> int:  # noqa: ARG002
+        """All of a batch: other threads may have it forget what it answers now."""
+        return len(x)
 
     def __call__(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> Answer:
         x = allowed(self.access, x, bias)

@@ -9,10 +9,10 @@ import pytest
 from oracle.services import NPY, TERMS, said
 from serve.victims import Said, behaving, forward, probabilities, queries, victim
 
-from jaxattack.oracle import budgeted
+from jaxattack.oracle import budgeted, journalled
 from jaxattack.oracle.remote import connect
 from jaxattack.serve import Settings, serving
-from jaxattack.types import InputError, Ledger, OracleError
+from jaxattack.types import BudgetSpent, InputError, Ledger, OracleError
 
 
 def test_retry_after_is_honoured_and_a_service_that_puts_off_for_ever_is_left(pauses):
@@ -138,6 +138,55 @@ def test_a_budget_keeps_what_a_service_was_asked_and_gives_back_the_rest_of_a_ba
             assert account.left == 60 - there.ledger.queries == 40
             account(queries(35))  # which goes on where it stopped
             assert account.left == 60 - oracle.ledger.queries == 60 - there.ledger.queries == 25
+
+
+def test_a_budget_that_holds_a_batch_once_lets_it_go_on_where_it_stopped(pauses, tmp_path):
+    """In this process, and in the next one, which reads the failure and the answer back."""
+    there, x = victim(), queries(35)
+    with serving(there, settings=Settings(records=10)) as place:
+        wire = Wire(place, "works", "answer lost", "lost")
+        with behaving(wire) as through:
+            with connect(through, retries=1) as oracle, journalled(oracle, tmp_path) as journal:
+                account = budgeted(journal, 35)
+                with pytest.raises(OracleError, match="after 2 attempts"):
+                    account(x)
+                assert account.left == 35 - there.ledger.queries == 15
+                with pytest.raises(BudgetSpent, match="15 left"):
+                    account(queries(35, 1))
+                np.testing.assert_array_equal(account(x).probability, probabilities(x))
+                assert (account.left, there.ledger.queries) == (0, 35)
+            with connect(through) as oracle, journalled(oracle, tmp_path) as journal:
+                account = budgeted(journal, 35)
+                np.testing.assert_array_equal(account(x).probability, probabilities(x))
+                assert (account.left, journal.ledger.queries, there.ledger.queries) == (0, 35, 35)
+                with pytest.raises(BudgetSpent, match="0 left"):
+                    account(x)
+
+
+def test_of_two_threads_that_ask_a_failed_batch_again_one_goes_on_with_it_within_the_budget(pauses):
+    there, x, arrived, ended = victim(), queries(35), threading.Event(), threading.Event()
+    with serving(there, settings=Settings(records=10)) as place:
+        wire = Wire(place, "works", "works", "lost")
+
+        def through(method, *request):
+            if method == "POST" and not wire.plan:
+                arrived.set()
+                ended.wait(20)
+            return wire(method, *request)
+
+        with behaving(through) as address, connect(address, retries=0) as oracle:
+            account = budgeted(oracle, 35)
+            with pytest.raises(OracleError, match="after 1 attempts"):
+                account(x)
+            assert account.left == 5  # what was lost may have been asked
+            one = threading.Thread(target=account, args=(x,))
+            one.start()
+            assert arrived.wait(20)
+            with pytest.raises(BudgetSpent):
+                account(x)
+            ended.set()
+            one.join()
+            assert (account.left, there.ledger.queries) == (0, 35)
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 404])

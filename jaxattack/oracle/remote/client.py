@@ -141,6 +141,13 @@ class Remote:
         """Queries on the ledger that were asked in this thread."""
         return self._meter.here
 
+    def due(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> int:
+        """Queries that a call would put on the ledger: of a batch that failed before, those that are not on it yet."""
+        x = _as_sent(np.asarray(x))
+        with self._lock:
+            batch = self._unfinished.get(digest(x, bias))
+        return len(x) if batch is None else sum(len(x[p]) for at, p in enumerate(batch.parts) if at not in batch.ledger)
+
     def close(self) -> None:
         """Let go of the connections."""
         self._exchange.close()
@@ -156,7 +163,7 @@ class Remote:
         x = allowed(self.access, x, bias)
         if not len(x):
             return nothing(self.access)
-        x = x.astype(np.float64) if x.dtype.itemsize > 8 else x
+        x = _as_sent(x)
         batch = self._begin(x, bias)
         try:
             for number in range(len(batch.parts)):
@@ -238,6 +245,11 @@ class Remote:
             return read_answer(reply.body, self._media, self.access, queries)
         except OracleError as error:
             raise OracleError(f"{url} cannot be believed: {error}") from error
+
+
+def _as_sent(x: np.ndarray) -> np.ndarray:
+    """Queries in numbers that every machine has."""
+    return x.astype(np.float64) if x.dtype.itemsize > 8 else x
 
 
 def _expect(reply: Reply, media: Media, url: str) -> None:
