@@ -33,7 +33,8 @@ answered once: repeated with the same body, it gets the kept answer and counts n
 client's ledger agree whatever the network drops. As many answers are kept for each key as `Settings` says, the newest
 always. A ``Batch-Queries`` header announces how many queries follow in the same batch, and the first request is refused
 where the budget is less than that. Counts and budgets live as long as the server, or as long as the file of `spending` that
-it is given: what is answered is written there before it is sent.
+it is given: what is answered is written there before it is sent, and a request that is repeated after a restart is computed anew
+and counts no second time.
 
 Work. A puzzle is used up by an answer, and not by a refusal; a request that is answered again from what is kept needs none. What it
 costs a caller is time: nobody's answers get worse. 20 bits are a second of one core and nothing to a farm of them.

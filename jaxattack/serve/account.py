@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import anyio
 
@@ -96,12 +96,19 @@ class Account:
         replayed: requests answered again, and not counted.
         seconds: that the model took.
         cache: answers for repeated requests.
+        paid: receipts of requests that earlier servers answered and counted.
     """
 
     def __init__(
-        self, name: str, settings: Settings, key: Key | None = None, clock: Clock = time.monotonic, spent: int = 0
+        self,
+        name: str,
+        settings: Settings,
+        key: Key | None = None,
+        clock: Clock = time.monotonic,
+        spent: int = 0,
+        paid: Iterable[str] = (),
     ):
-        self.name = name
+        self.name, self.paid = name, frozenset(paid)
         self.queries = spent
         self.replayed = self._charged = 0
         self.seconds = 0.0

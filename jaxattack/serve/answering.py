@@ -7,7 +7,6 @@ is asked alone, so that nobody is refused for what another one sent.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from jaxattack.serve import reading
 from jaxattack.serve.batching import Prediction, Reply
 from jaxattack.serve.refusal import Refusal
 from jaxattack.serve.settings import Settings
+from jaxattack.serve.spending import Spent
 from jaxattack.types import Answer, Bias, BudgetSpent, InputError, Oracle, OracleError
 
 
@@ -30,19 +30,25 @@ class Question(NamedTuple):
         prediction: the request.
         x: its queries.
         bias: asked for, or None.
+        charged: queries; 0 where an earlier server counted them.
     """
 
     place: int
     prediction: Prediction
     x: Float[np.ndarray, "query *feature"]
     bias: Bias | None
+    charged: int
 
 
 class Answering:
     """What happens to a batch of requests; one batch at a time."""
 
     def __init__(
-        self, oracle: Oracle, records: int, settings: Settings, spend: Callable[[Counter[str]], object] | None = None
+        self,
+        oracle: Oracle,
+        records: int,
+        settings: Settings,
+        spend: Callable[[Sequence[Spent]], object] | None = None,
     ):
         """Answer by an oracle.
 
@@ -50,8 +56,8 @@ class Answering:
             oracle: what is asked.
             records: queries in one request, at most, and in one call for several.
             settings: limits of a request.
-            spend: told the queries that are answered, by the name of the key, before the answers are sent; where it raises
-                OSError none is sent, and none counted.
+            spend: told of the requests that are answered, before the answers are sent; where it raises OSError none is sent, and
+                none counted.
         """
         self._oracle, self._access, self._settings = oracle, oracle.access, settings
         self._records, self._spend = records, spend
@@ -72,16 +78,16 @@ class Answering:
         if refusal := self._keep(answered):
             replies |= {one.place: refusal for one in answered}
         for one in questions:
-            one.prediction.account.settle(len(one.x), answered=isinstance(replies[one.place], bytes))
+            one.prediction.account.settle(one.charged, answered=isinstance(replies[one.place], bytes))
         return [replies[place] for place in range(len(predictions))]
 
     def _keep(self, answered: Sequence[Question]) -> Refusal | None:
         """Keep what was spent; where that cannot be done, nothing may be answered."""
-        if self._spend is None or not answered:
+        spent = [
+            Spent(one.prediction.account.name, one.charged, one.prediction.receipt) for one in answered if one.charged
+        ]
+        if self._spend is None or not spent:
             return None
-        spent: Counter[str] = Counter()
-        for one in answered:
-            spent[one.prediction.account.name] += len(one.x)
         try:
             self._spend(spent)
         except OSError as error:
@@ -98,10 +104,12 @@ class Answering:
                     428,
                     f"the puzzle was for {prediction.worked:,} queries and {len(x):,} are asked: ask GET /puzzle for that many.",
                 )
-            prediction.account.charge(len(x), prediction.coming)
+            charged = 0 if prediction.receipt in prediction.account.paid else len(x)
+            if charged:
+                prediction.account.charge(charged, prediction.coming)
         except Exception as error:  # a body is the caller's, and the server outlives it
             return _refusal(error)
-        return Question(place, prediction, x, bias)
+        return Question(place, prediction, x, bias, charged)
 
     def _groups(self, questions: Sequence[Question]) -> Iterator[list[Question]]:
         """Questions for one call each: those in a row without a bias, as many as one request may hold."""

@@ -13,6 +13,7 @@ import hashlib
 import hmac
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -62,11 +63,13 @@ class Service:
             most=settings.connections,
             patience=settings.patience,
         )
-        spent = {} if spending is None else spending.total
-        self._accounts = {
-            key.secret.encode(): Account(key.name, settings, key, spent=spent.get(key.name, 0)) for key in keys
-        }
-        self._anyone = None if keys else Account(ANYONE, settings, spent=spent.get(ANYONE, 0))
+        spent, paid = ({}, {}) if spending is None else (spending.total, spending.receipts)
+
+        def account(name: str, key: Key | None = None) -> Account:
+            return Account(name, settings, key, spent=spent.get(name, 0), paid=paid.get(name, ()))
+
+        self._accounts = {key.secret.encode(): account(key.name, key) for key in keys}
+        self._anyone = None if keys else account(ANYONE)
         self._requests: Counter[tuple[str, int]] = Counter()
         limits = {"records": self._records, "bytes": settings.bytes}
         self._puzzles = Puzzles(settings.puzzle, settings.puzzle_seconds) if settings.puzzle else None
@@ -132,16 +135,18 @@ class Service:
         except InputError as error:
             raise Refusal(400, str(error)) from error
 
-        async def answer() -> bytes:
+        async def answer(receipt: str = "") -> bytes:
             if self._puzzles is None:
-                return await self._batching(Prediction(account, body, sent, reply_media, coming))
+                return await self._batching(Prediction(account, body, sent, reply_media, coming, receipt=receipt))
             with self._puzzles.spend(account.name, headers.get(PROOF)) as worked:
-                return await self._batching(Prediction(account, body, sent, reply_media, coming, worked))
+                return await self._batching(Prediction(account, body, sent, reply_media, coming, worked, receipt))
 
         if identity is None:
             return Response(await answer(), media_type=reply_media)
         digest = hashlib.sha256(body).digest() + f"{sent} {reply_media}".encode()
-        reply, replayed = await account.cache.once(identity, digest, answer)
+        receipt = hashlib.blake2b(digest + identity.encode(), digest_size=16).hexdigest()
+        reply, replayed = await account.cache.once(identity, digest, partial(answer, receipt))
+        replayed |= receipt in account.paid
         account.replayed += replayed
         return Response(reply, media_type=reply_media, headers={"Idempotent-Replayed": "true"} if replayed else None)
 

@@ -33,6 +33,7 @@ class Prediction(NamedTuple):
         reply_media: of the answer.
         coming: queries announced of the batch that it begins.
         worked: queries that the caller has worked for; None where no work is asked for.
+        receipt: tells the request from others; empty where it has no name.
     """
 
     account: Account
@@ -41,6 +42,7 @@ class Prediction(NamedTuple):
     reply_media: Media
     coming: int
     worked: int | None = None
+    receipt: str = ""
 
 
 Reply = bytes | Exception

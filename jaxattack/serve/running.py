@@ -172,7 +172,7 @@ def serve(
 ) -> None:
     """As `jaxattack.serve.serve`."""
     with ExitStack() as stack:
-        file = None if spending is None else stack.enter_context(Spending(spending))
+        file = None if spending is None else stack.enter_context(Spending(spending, settings.kept))
         server = _server(oracle, keys, settings, file)
         listener = stack.enter_context(_listen(host, port))
         if ready is not None:
