@@ -13,7 +13,7 @@ What each level answers, labels being numbered 0 to classes - 1 in the order of 
     ===========  ===================  ====================  =========================================================
 
 Beside scores the label is their argmax; an estimator whose ``predict`` does not follow its scores, such as a
-multi-class SVC, differs from that at the level ``label`` alone.
+multi-class SVC or one with a threshold of its own, differs from that at the level ``label`` alone, and ``notes`` says so.
 
 Partial queries. With ``partial=True`` a decision tree takes NaN for a feature that is not given, and answers with the
 distribution (a regressor: the mean) of the node where the descent first meets one, as BigML's trees do (Tramèr et al.
@@ -38,13 +38,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 from sklearn.base import BaseEstimator, is_regressor
+from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from jaxattack.npz import printable
-from jaxattack.oracle.identity import of_estimator, of_file
+from jaxattack.oracle.identity import of_estimator, of_file, probes
 from jaxattack.oracle.ledger import PRICE, CountingOracle, Tell
 from jaxattack.oracle.skops_safety import refuse_crafted, refuse_promises
 from jaxattack.release import installation
@@ -123,9 +125,24 @@ def _victim(
     middle = np.clip(0.0, inputs.low, inputs.high)[np.newaxis]
     for name in {level, "label"} & scores.keys():  # what every query would meet is met here
         scored(name, middle)
+    notes = () if level == "label" or is_regressor(estimator) else _unlike(estimator, scored, level, probes(inputs))
     access = Access(level=level, classes=classes, inputs=inputs)
     names = () if is_regressor(estimator) else [class_name(one) for one in estimator.classes_]
-    return CountingOracle(ask, access, price, content, names)
+    return CountingOracle(ask, access, price, content, names, notes)
+
+
+def _unlike(estimator: Any, scored: Callable[[str, np.ndarray], np.ndarray], level: Level, x: np.ndarray) -> list[str]:
+    """That it predicts other classes than its scores say, in a sentence; nothing where no random record shows it."""
+    try:
+        count = int((scored("label", x) != scored(level, x).argmax(axis=1)).sum())
+    except InputError:  # it does not take random records, which nobody has asked it about
+        return []
+    if not count:
+        return []
+    return [
+        f"{type(estimator).__name__} predicts another class than its {level} says of {count} of {len(x)} random records: labels here are "
+        f"those of the {level}; choose level label for what it predicts."
+    ]
 
 
 def from_skops(
@@ -227,12 +244,26 @@ def _estimator_scores(estimator: Any) -> Mapping[str, Scores]:
     scores: dict[str, Scores] = {"label": lambda x: _column_of(estimator, np.asarray(estimator.predict(x)))}
     if hasattr(estimator, "predict_proba"):
         scores["probability"] = estimator.predict_proba
-    last = getattr(estimator, "best_estimator_", estimator)
-    last = last[-1] if isinstance(last, Pipeline) else last
-    pairs = getattr(last, "decision_function_shape", "ovr") == "ovo" and len(estimator.classes_) > 2
+    pairs = getattr(_within(estimator), "decision_function_shape", "ovr") == "ovo" and len(estimator.classes_) > 2
     if hasattr(estimator, "decision_function") and not pairs:
         scores["logit"] = lambda x: _per_class(estimator.decision_function(x))
     return scores
+
+
+def _within(estimator: Any) -> Any:
+    """The estimator whose scores are answered: within pipelines, searches and whatever else hands its own on."""
+    while True:
+        if isinstance(estimator, Pipeline):
+            inner = estimator[-1]
+        elif isinstance(estimator, FrozenEstimator):
+            inner = estimator.estimator
+        else:
+            handed = isinstance(estimator, BaggingClassifier) or not hasattr(estimator, "estimators_")
+            names = ("best_estimator_", "final_estimator_", *(("estimator_",) if handed else ()))
+            inner = next((getattr(estimator, name) for name in names if hasattr(estimator, name)), None)
+        if inner is None:
+            return estimator
+        estimator = inner
 
 
 def _column_of(estimator: Any, predicted: np.ndarray) -> Int[np.ndarray, "query"]:

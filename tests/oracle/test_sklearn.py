@@ -16,7 +16,6 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
-from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neural_network import MLPClassifier
@@ -82,11 +81,6 @@ def test_a_machine_without_confidences_answers_labels_or_scores(machine):
     answer = from_estimator(fitted)(QUERIES)
     np.testing.assert_array_equal(answer.logit, fitted.decision_function(QUERIES))
     np.testing.assert_array_equal(answer.label, answer.logit.argmax(1))
-
-
-def test_scores_of_pairs_are_known_through_a_search():
-    fitted = GridSearchCV(SVC(decision_function_shape="ovo"), {"C": [1.0]}, cv=2).fit(X, Y)
-    assert from_estimator(fitted).access.level == "label"
 
 
 def test_an_estimator_of_values_that_start_above_zero_is_taken():
