@@ -80,6 +80,7 @@ def from_onnx(
     inputs = replace(inputs, whole=integral, names=inputs.names or _column_names(columns))
     if prod(inputs.shape) != width:
         raise InputError(f"the inputs have shape {inputs.shape} and {path} takes {width} numbers: mend them.")
+    _require_layout(path, inputs.shape, columns)
     outputs = read_outputs(path, INSTALL)
     output, precision = _output(path, session, outputs, level)
     score = partial(_score, path, session, columns, output)
@@ -148,6 +149,20 @@ def _documented(columns: list[_Column], width: int) -> Inputs:
     bits = {column.numbers for column in columns}
     low, high = (np.iinfo(bits.pop()).min, np.iinfo(columns[0].numbers).max) if bits in _BYTES else (-1.0, 1.0)
     return Inputs.box(low, high, columns[0].shape if len(columns) == 1 else (width,))
+
+
+def _require_layout(path: str | Path, shape: tuple[int, ...], columns: list[_Column]) -> None:
+    """Refuse records whose axes are in another order than the graph's: it would be asked about their numbers shuffled.
+
+    Raises:
+        InputError: neither is flat, and they differ by more than axes of length 1.
+    """
+    ours, theirs = (tuple(side for side in one if side > 1) for one in (shape, columns[0].shape))
+    if len(columns) == 1 and ours != theirs and min(len(ours), len(theirs)) > 1:
+        raise InputError(
+            f"the inputs have shape {shape} and {path} takes records of shape {columns[0].shape}: give them with their axes in its "
+            "order, channels first or last as it has them."
+        )
 
 
 def _column_names(columns: list[_Column]) -> tuple[str, ...]:
