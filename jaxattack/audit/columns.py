@@ -2,12 +2,13 @@
 
 A victim answers with the classes that it was fitted on: scikit-learn's are named by ``classes_``, an ONNX file's by the
 labels in it, those of others are numbered. They are matched by name; where a victim's columns have none and there are as
-many, by order. A record of a class that the victim does not know has column `UNKNOWN`, which no answer equals: the
+many, or one side counts as many classes from 0 as the other has whole numbers, by order. A record of a class that the victim does not know has column `UNKNOWN`, which no answer equals: the
 victim is wrong about it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +59,8 @@ def match_columns(dataset: Dataset, oracle: Oracle) -> Columns:
     there = {name: column for column, name in enumerate(theirs)}
     occurring = [ours[cls] for cls in np.unique(dataset.y)]
     common = [name for name in occurring if name in there]
-    if len(common) < len(occurring) and dataset.classes == count and (not names or not common):
+    in_order = not names or not common or _counted_anew(ours, theirs)
+    if len(common) < len(occurring) and dataset.classes == count and in_order:
         note = f"the classes of {dataset.name} ({_listed(ours)}) are taken for the victim's ({_listed(theirs)}) in their order."
         return Columns(np.arange(count), (note,))
     if not common:
@@ -69,6 +71,13 @@ def match_columns(dataset: Dataset, oracle: Oracle) -> Columns:
         return Columns(None, (note,))
     column = np.array([there.get(name, UNKNOWN) for name in ours])
     return Columns(column, _lacking(dataset, column, np.ones(len(dataset), bool)))
+
+
+def _counted_anew(ours: Sequence[str], theirs: Sequence[str]) -> bool:
+    """Whether one side counts from 0 what the other calls by other whole numbers, as 1 to k, or -1 and 1."""
+    counted = sorted(map(str, range(len(theirs))))
+    whole = all(re.fullmatch(r"-?\d+", name) for name in (*ours, *theirs))
+    return whole and counted in (sorted(ours), sorted(theirs))
 
 
 def require_features(dataset: Dataset, oracle: Oracle) -> None:

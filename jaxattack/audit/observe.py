@@ -198,9 +198,9 @@ def _answer_rows(
     if first is None:
         raise InputError("models are none: give at least one.")
     labels = _read_labels(request, None) if is_classifier(first) else None
-    one = _ask(request, first, 0, records(0), labels, _numbers(request.y, labels) if labels else {})
+    one = _ask(request, first, 0, records(0), labels, _numberings(request.y, labels) if labels else ())
     labels = labels or _read_labels(request, one.shape[1])
-    numbers = _numbers(request.y, labels)
+    numberings = _numberings(request.y, labels)
     kind = answers or recognise_kind(one)
 
     def others() -> Iterator[Float[np.ndarray, "record cls"]]:
@@ -210,7 +210,7 @@ def _answer_rows(
         for count, model in enumerate(every, start=2):
             if count > len(request.member):
                 break
-            answer = _ask(request, model, count - 1, records(count - 1), labels, numbers).astype(one.dtype)
+            answer = _ask(request, model, count - 1, records(count - 1), labels, numberings).astype(one.dtype)
             check_kind(NAME, kind, answer, count - 1)
             yield answer
         if count != len(request.member):
@@ -244,26 +244,26 @@ def _read_labels(request: _Request, columns: int | None) -> Labels:
     return labels
 
 
-def _numbers(y: Shaped[np.ndarray, "record *cls"], labels: Labels) -> dict[str, int]:
-    """The number of each class by all that a classifier may have been told of it: its name, and its label in y."""
+def _numberings(y: Shaped[np.ndarray, "record *cls"], labels: Labels) -> tuple[dict[str, int], ...]:
+    """The number of each class by what a classifier may have been told of it: its label in y, or its name."""
     by_name = {name: number for number, name in enumerate(labels.names)}
     if y.size > len(labels.number):  # one-hot rows
-        return {str(number): number for number in range(labels.classes)} | by_name
+        return {str(number): number for number in range(labels.classes)}, by_name
     by_label = {class_name(label): int(number) for label, number in zip(y.ravel(), labels.number, strict=True)}
     counted = all(name == str(number) for name, number in by_label.items())
     every = {str(number): number for number in range(labels.classes)} if counted else {}
-    return every | by_name | by_label
+    return every | by_label, by_name
 
 
 def _ask(
-    request: _Request, model: Any, number: int, x: Any, labels: Labels | None, numbers: Mapping[str, int]
+    request: _Request, model: Any, number: int, x: Any, labels: Labels | None, numberings: Sequence[Mapping[str, int]]
 ) -> Float[np.ndarray, "record cls"]:
     """What one model says of every record."""
     who = f"model {number} ({getattr(model, '__name__', type(model).__name__)})"
     parts: list[np.ndarray] = []
     with ExitStack() as stack:
         try:
-            ask = stack.enter_context(answering(model, numbers, labels.classes if labels else 0))
+            ask = stack.enter_context(answering(model, numberings, labels.classes if labels else 0))
         except InputError as error:
             raise InputError(f"{who}: {error}") from error
         for begin in range(0, len(x), request.batch):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
@@ -26,6 +26,7 @@ from flax import nnx
 from jaxtyping import Float
 
 from jaxattack.models import from_module
+from jaxattack.npz import printable
 from jaxattack.oracle.sklearn import class_name
 from jaxattack.types import InputError
 
@@ -39,23 +40,25 @@ def is_classifier(model: Any) -> bool:
 
 
 @contextmanager
-def answering(model: Any, numbers: Mapping[str, int], classes: int) -> Iterator[Ask]:
+def answering(model: Any, numberings: Sequence[Mapping[str, int]], classes: int) -> Iterator[Ask]:
     """A model, ready to be asked.
 
     Args:
         model: as the module says.
-        numbers: of the classes by their names, for a classifier of scikit-learn.
+        numberings: the numbers of the classes by what a classifier of scikit-learn may call them, such as by labels and by names;
+            one that knows all of its classes is taken.
         classes: how many there are.
 
     Raises:
-        InputError: it is no model, or a classifier with several outputs, without probabilities, or of other classes.
+        InputError: it is no model, or a classifier with several outputs, without probabilities, or of other classes or of such
+            as two numberings know differently.
     """
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(model, torch.nn.Module):
         with _evaluating(model, torch) as ask:
             yield ask
     elif is_classifier(model):
-        yield _by_name(model, numbers, classes)
+        yield _by_name(model, numberings, classes)
     elif isinstance(model, nnx.Module):
         network, variables = from_module(model)
         apply = jax.jit(network.apply)
@@ -96,7 +99,7 @@ def _numbers(answer: Any) -> np.ndarray:
     return np.asarray(answer)
 
 
-def _by_name(model: Any, numbers: Mapping[str, int], classes: int) -> Ask:
+def _by_name(model: Any, numberings: Sequence[Mapping[str, int]], classes: int) -> Ask:
     kind = type(model).__name__
     if not hasattr(model, "predict_proba"):
         raise InputError(
@@ -105,10 +108,16 @@ def _by_name(model: Any, numbers: Mapping[str, int], classes: int) -> Ask:
     if isinstance(model.classes_, list):
         raise InputError(f"{kind} has several outputs: give an estimator of one.")
     own = [class_name(label) for label in model.classes_]
-    unknown = [name for name in own if name not in numbers]
-    if unknown:
-        raise InputError(f"{kind} knows a class {unknown[0]!r} that no label names: name all classes in classes.")
-    columns = [numbers[name] for name in own]
+    known = [[numbers[name] for name in own] for numbers in numberings if {*own} <= numbers.keys()]
+    if not known:
+        unknown = next((name for name in own if not any(name in numbers for numbers in numberings)), own[0])
+        raise InputError(f"{kind} knows a class {unknown!r} that no label names: name all classes in classes.")
+    if any(columns != known[0] for columns in known):
+        raise InputError(
+            f"{kind} knows the classes {printable(own)}, which may be numbers of classes or other classes' names: give y as the models "
+            "were told it, beside x, and no data set."
+        )
+    (columns, *_) = known
 
     def ask(x: Any) -> np.ndarray:
         with warnings.catch_warnings():  # it was fitted on a table with names, and warns of plain arrays

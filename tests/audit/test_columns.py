@@ -113,6 +113,19 @@ def test_columns_are_matched_by_name(labels, records, expected):
         assert bool(columns.notes) == (expected is None or UNKNOWN in expected or labels == ["x", "y"])
 
 
+@pytest.mark.parametrize(
+    ("labels", "names"), [([0, 1, 2], ["1", "2", "3"]), ([1, 2, 3], ["0", "1", "2"]), ([0, 1], ["-1", "1"])]
+)
+def test_whole_numbers_that_one_side_counted_anew_from_0_are_matched_by_order(labels, names):
+    """As whoever fits on the numbered labels of a file that has 1 to 3: by name each class would be the next one."""
+    x = RNG.normal(size=(60, 4))
+    fitted = LogisticRegression().fit(x, np.array(labels)[np.arange(60) % len(labels)])
+    columns = match_columns(dataset(list(range(len(labels))), names=names), from_estimator(fitted))
+    assert columns.of is not None
+    assert columns.of.tolist() == list(range(len(labels)))
+    assert "in their order" in columns.notes[0]
+
+
 def numbered(classes):
     return from_function(
         lambda x: np.full((len(x), classes), 1 / classes),

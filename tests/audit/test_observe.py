@@ -69,6 +69,23 @@ def test_estimators_answer_by_the_names_of_their_classes_and_lack_some(labels):
     np.testing.assert_allclose(observations.signal("phi"), naive.signal("phi"), rtol=1e-4)
 
 
+@pytest.mark.parametrize("told", [0, 1])
+def test_estimators_of_numbered_classes_were_told_the_numbers_or_the_names(told):
+    """A table whose labels are 1 to 3 has the classes 0 to 2 of these names; models are fitted on either."""
+    dataset = ja.data.from_arrays(X, Y, names=["1", "2", "3"])
+    models = [LogisticRegression().fit(X[row], Y[row] + told) for row in MEMBER]
+    naive = ja.as_observations(
+        {"probability": np.stack([one.predict_proba(X) for one in models]), "member": MEMBER, "label": Y}
+    )
+    observations = ja.observe(models, dataset, member=MEMBER)
+    np.testing.assert_allclose(observations.signal("phi"), naive.signal("phi"), rtol=1e-4, atol=1e-5)
+    lacking = LogisticRegression().fit(X[Y > 0], Y[Y > 0])  # of the names, or of all numbers but 0
+    with pytest.raises(
+        InputError, match=r"knows the classes 1, 2, which may be numbers of classes or other classes' names"
+    ):
+        ja.observe([lacking, *models[1:]], dataset, member=MEMBER)
+
+
 def test_each_model_may_have_records_of_its_own_and_a_transform():
     own = [X + model for model in range(4)]
     observations = ja.observe(MODELS, own, Y, member=MEMBER, transform=lambda x: x / 2)
