@@ -20,13 +20,17 @@ from jaxattack.types import Model, Variables
 
 Precision = Literal["float32", "bfloat16"]
 
+_TRAINING, _DEPLOYED = ("train", "training", "is_training"), ("deterministic", "use_running_average")
+"""What a module's ``__call__`` may take to be told whether it trains, or that it does not."""
+
 
 def from_nnx(build: Callable[[nnx.Rngs], Callable[..., jax.Array]]) -> Model:
     """A Model from a Flax NNX module.
 
     Args:
         build: makes the module from `nnx.Rngs`, called as ``build(rngs)``. The module maps inputs to logits
-            ["query cls"]. Its dropout and batch norm are switched by ``train()`` and ``eval()``.
+            ["query cls"]. Its dropout and batch norm are switched by ``train()`` and ``eval()``, and by what its ``__call__``
+            takes of ``train``, ``training``, ``is_training``, ``deterministic`` and ``use_running_average``.
 
     Returns:
         The Model; everything differentiated is an `nnx.Param`, everything else but random streams is ``rest``.
@@ -36,18 +40,19 @@ def from_nnx(build: Callable[[nnx.Rngs], Callable[..., jax.Array]]) -> Model:
     training, *_, streams = nnx.split(abstract, nnx.Param, nnx.Not(nnx.RngState), ...)
     abstract.eval()
     deployed, *_ = nnx.split(abstract, nnx.Param, nnx.Not(nnx.RngState), ...)
-    streams = nnx.as_pure(streams)
+    streams, kind = nnx.as_pure(streams), type(abstract)
 
     def init(key):
         _, params, rest, _ = nnx.split(build(nnx.Rngs(key)), nnx.Param, nnx.Not(nnx.RngState), ...)
         return Variables(nnx.as_pure(params), nnx.as_pure(rest))
 
     def apply(variables, x):
-        return nnx.merge(deployed, variables.params, variables.rest, _start(streams, jax.random.key(0)))(x)
+        module = nnx.merge(deployed, variables.params, variables.rest, _start(streams, jax.random.key(0)))
+        return module(x, **_mode(kind, training=False))
 
     def forward(variables, x, key):
         module = nnx.merge(training, variables.params, variables.rest, _start(streams, key))
-        logits = module(x)
+        logits = module(x, **_mode(kind, training=True))
         _, _, rest, _ = nnx.split(module, nnx.Param, nnx.Not(nnx.RngState), ...)
         return logits, nnx.as_pure(rest)
 
@@ -127,36 +132,38 @@ def _start(streams: Any, key: jax.Array) -> Any:
 
 
 @cache
-def _flags(kind: type) -> frozenset[str]:
-    return frozenset(inspect.signature(kind.__call__).parameters)
+def _mode(kind: type, *, training: bool) -> dict[str, bool]:
+    """What calls of a class are told of whether they train."""
+    values = {**dict.fromkeys(_TRAINING, training), **dict.fromkeys(_DEPLOYED, not training)}
+    taken = inspect.signature(kind.__call__).parameters
+    return {name: value for name, value in values.items() if name in taken}
 
 
 def from_linen(module: Any, shape: tuple[int, ...]) -> Model:
     """A Model from a Flax Linen module.
 
     Args:
-        module: maps inputs to logits ["query cls"]. If its ``__call__`` takes ``train`` or ``deterministic`` it is
-            told whether it trains; it may draw from the stream ``dropout`` and change the collection ``batch_stats``.
+        module: maps inputs to logits ["query cls"]. If its ``__call__`` takes ``train``, ``training``, ``is_training``,
+            ``deterministic`` or ``use_running_average`` it is told whether it trains; it may draw from the stream ``dropout``
+            and change the collection ``batch_stats``.
         shape: the shape of one input, as in `Dataset.shape`.
 
     Returns:
         The Model; the collection ``params`` is differentiated, every other collection is ``rest``.
     """
 
-    def mode(training: bool) -> dict[str, bool]:
-        flags = {"train": training, "deterministic": not training}
-        return {name: value for name, value in flags.items() if name in _flags(type(module))}
+    mode = partial(_mode, type(module))
 
     def init(key):
-        collections = dict(module.init(key, jnp.zeros((1, *shape)), **mode(False)))
+        collections = dict(module.init(key, jnp.zeros((1, *shape)), **mode(training=False)))
         return Variables(collections.pop("params"), collections)
 
     def apply(variables, x):
-        return module.apply({"params": variables.params, **variables.rest}, x, **mode(False))
+        return module.apply({"params": variables.params, **variables.rest}, x, **mode(training=False))
 
     def forward(variables, x, key):
         collections = {"params": variables.params, **variables.rest}
-        return module.apply(collections, x, mutable=list(variables.rest), rngs={"dropout": key}, **mode(True))
+        return module.apply(collections, x, mutable=list(variables.rest), rngs={"dropout": key}, **mode(training=True))
 
     return Model(init, apply, forward)
 

@@ -36,6 +36,23 @@ class Deterministic(nn.Module):
         return nn.Dense(3)(nn.Dropout(0.5)(nn.relu(x), deterministic=deterministic))
 
 
+class Trained(nn.Module):
+    """Told by another word, and in evaluation mode where it is told nothing."""
+
+    @nn.compact
+    def __call__(self, x, training: bool = False):
+        x = nn.BatchNorm(use_running_average=not training, momentum=0.9)(nn.Dense(8)(x))
+        return nn.Dense(3)(nn.Dropout(0.5, deterministic=not training)(nn.relu(x)))
+
+
+class ToldSpiral(Spiral):
+    """What a call says is heard before what ``train()`` has switched."""
+
+    def __call__(self, x, is_training=False):
+        x = nnx.relu(self.norm(self.first(x), use_running_average=not is_training))
+        return self.last(self.drop(x, deterministic=not is_training))
+
+
 class Plain(nn.Module):
     @nn.compact
     def __call__(self, x):
@@ -46,6 +63,8 @@ MODELS = {
     "nnx": from_nnx(Spiral),
     "linen train=": from_linen(Trains(), (6,)),
     "linen deterministic=": from_linen(Deterministic(), (6,)),
+    "linen training=": from_linen(Trained(), (6,)),
+    "nnx is_training=": from_nnx(ToldSpiral),
 }
 X = jax.random.normal(jax.random.key(3), (16, 6))
 Y = jnp.arange(16) % 3
