@@ -5,7 +5,7 @@
 | whole numbers 0 to k - 1, Booleans, floats that are whole | class numbers, as they are |
 | whole numbers with gaps, negative ones, or from 1 | class numbers in their order, with names and a warning |
 | text | class numbers in alphabetical order, with names; a warning where two differ by capitals alone |
-| text that differs by blanks alone, that is empty or says nan, bytes that are no UTF-8 | InputError, unless ``names`` has it |
+| text that differs by blanks alone or looks the same, that is empty or says nan, bytes that are no UTF-8 | InputError, unless ``names`` has it |
 | [record, 1] | as [record] |
 | [record, k], a single 1 a row and 0 elsewhere | the column of the 1; k classes |
 | anything else | InputError |
@@ -16,6 +16,7 @@ text is looked up among them.
 
 from __future__ import annotations
 
+import unicodedata
 import warnings
 from collections.abc import Sequence
 from numbers import Number
@@ -104,6 +105,10 @@ def _integers(y: np.ndarray, name: str) -> Int[np.ndarray, "record"]:
             raise InputError(f"{name} holds {y[~integral][0]}, which is no whole number: number the classes from 0.")
     elif y.dtype.kind not in "iub":
         raise InputError(f"{name} has dtype {y.dtype}: give whole numbers from 0, or text.")
+    elif y.dtype.kind == "u" and len(y) and y.max() > np.iinfo(np.int64).max:
+        raise InputError(
+            f"{name} holds {y.max()}, beyond the numbers of int64: number the classes from 0, or give text."
+        )
     return y.astype(np.int64)
 
 
@@ -174,15 +179,26 @@ def _check_names(present: Sequence[str], name: str) -> None:
 
 
 def require_apart(texts: Sequence[str], name: str) -> None:
-    """Refuse two texts that differ by blanks alone, at their ends: a slip makes two classes, or categories, of one.
+    """Refuse two texts that differ by nothing that is seen: a slip makes two classes, or categories, of one.
+
+    Blanks at the ends, characters without a width, and accents that are part of their letter or follow it.
 
     Raises:
         InputError: there are two.
     """
     first: dict[str, str] = {}
     for text in texts:
-        if (other := first.setdefault(text.strip(), text)) != text:
-            raise InputError(f"{name} holds {other!r} and {text!r}, which differ by blanks alone: write them alike.")
+        visible = "".join(
+            letter for letter in unicodedata.normalize("NFC", text) if unicodedata.category(letter) != "Cf"
+        )
+        if (other := first.setdefault(visible.strip(), text)) != text:
+            blanks = other.strip() == text.strip()
+            told = (
+                f"{other!r} and {text!r}, which differ by blanks alone"
+                if blanks
+                else f"{other!a} and {text!a}, which look the same"
+            )
+            raise InputError(f"{name} holds {told}: write them alike.")
 
 
 def _one_hot(y: np.ndarray, name: str, classes: int | None) -> Labels:

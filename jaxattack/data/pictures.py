@@ -12,7 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -24,6 +24,9 @@ from jaxattack.types import Dataset, InputError, InputWarning
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP", ".webp": "WEBP"}
 LARGEST_SIDE = 4096
+_DEPTH = (
+    24  # the place of the bits a channel in a PNG file: behind its signature, the head of its first chunk and two sides
+)
 GREY, COLOUR = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 
 
@@ -114,6 +117,8 @@ def _opened(pictures: list[tuple[int, Path]], ids: list[str], name: str) -> Iter
             with warnings.catch_warnings(), open_regular(path) as file:
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 with Image.open(file, formats=sorted(set(FORMATS.values()))) as image:
+                    if image.format == "PNG":
+                        _require_bytes(file, f"{name}: {printable([which])}")
                     image.load()
                     yield which, image
         except InputError:
@@ -123,6 +128,20 @@ def _opened(pictures: list[tuple[int, Path]], ids: list[str], name: str) -> Iter
         except Exception as error:  # any byte of a picture may be wrong, and each is another decoder's to notice
             why = one_line(str(error)) or type(error).__name__
             raise InputError(f"{name}: {printable([which])} cannot be read ({why}): remove or mend it.") from error
+
+
+def _require_bytes(file: IO[bytes], which: str) -> None:
+    """Refuse a PNG file of 16 bits a channel: of those in colour Pillow drops the lower 8 without a word.
+
+    Raises:
+        InputError: it is one.
+    """
+    place = file.tell()
+    file.seek(_DEPTH)
+    depth = int.from_bytes(file.read(1))
+    file.seek(place)
+    if depth > 8:
+        raise InputError(f"{which} has {depth} bits a channel: give 8 bits a channel.")
 
 
 def _bytes(image: Image.Image, size: tuple[int, int] | None, which: str) -> UInt8[np.ndarray, "height width channel"]:

@@ -97,11 +97,7 @@ def _parquet(file: IO[bytes]) -> tuple[Any, Declarations]:
     schema = parquet.read_schema(file)
     file.seek(0)
     # A text that repeats is one in the file: as a dictionary it is one in memory too, however often a file claims it.
-    text = [
-        field.name
-        for field in schema
-        if pyarrow.types.is_string(field.type) or pyarrow.types.is_large_string(field.type)
-    ]
+    text = [field.name for field in schema if _is_text(field.type)]
     source = parquet.ParquetFile(file, read_dictionary=text)
     _require_room(8 * source.metadata.num_rows * source.metadata.num_columns)
     batches = []
@@ -127,15 +123,23 @@ def _column(where: str, name: str, chunks: Any) -> Column:
         values = chunks.cast(pyarrow.float64()).to_numpy()
     elif types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind):
         values = chunks.to_numpy()
-    elif types.is_string(kind) or types.is_large_string(kind):
-        values = chunks.to_numpy().astype(object)
+    elif _is_text(kind):
+        values = np.array(chunks.to_pylist(), object)
     elif types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         values = _lists(where, name, chunks)
     else:
+        if types.is_binary(kind) and where.partition("?")[0].endswith(".csv"):
+            raise InputError(f"{where}: column {name!r:.80} holds bytes that are no UTF-8: write the file in UTF-8.")
         raise InputError(
             f"{where}: column {name!r:.80} holds {kind!s:.60}: give numbers or text, or leave the column out, as drop={one_line(name, 80)}."
         )
     return Column(name, values, missing)
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
 
 
 def _declared(where: str, column: Column, declared: Declarations) -> Column:

@@ -41,6 +41,9 @@ NUMBERING = 10
 FEW_NAMES = 6
 """Numbers below which a record's are in order by chance: of six, in 1 of 360 orders."""
 
+EXACT = 2.0**53
+"""From here on whole numbers are as one in float64."""
+
 _MARKS = str.maketrans("\u2212", "-", " \u00a0\u202f_,'\u2019%$€£¥")
 """What a number has around, between or before its digits where it is written for people."""
 
@@ -117,6 +120,8 @@ def from_columns(
     ids = left.pop(_require(name, left, "id", id_name)) if id_name else None
     for column in (label, *([ids] if ids else []), *left.values()):
         _require_values(name, column)
+    for column in ([ids] if ids else []) + [left[key] for key in left if key in roles.categories]:
+        _require_exact(name, column)
     for column in left.values():
         if column.name not in roles.categories and _numbers_records(column.values):
             warnings.warn(
@@ -183,6 +188,16 @@ def _require_values(where: str, column: Column) -> None:
         raise InputError(
             f"{where}: column {column.name!r} has no value in {len(rows)} of {len(missing)} records, first in record "
             f"{rows[0]}: fill them, leave the records out, or drop the column."
+        )
+
+
+def _require_exact(where: str, column: Column) -> None:
+    """Refuse whole numbers that float64, in which a file's largest are read, does not tell apart: they are names of other things."""
+    values = column.values
+    if values.dtype.kind == "f" and (np.abs(values) >= EXACT).any():
+        raise InputError(
+            f"{where}: column {column.name!r} holds {np.abs(values).max():.0f}, and numbers are read exactly up to {EXACT:.0f}: write them "
+            "as text, as n123."
         )
 
 

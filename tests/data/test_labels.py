@@ -76,6 +76,7 @@ def test_declared_classes_keep_numbers_and_look_names_up():
         (np.array([0.5, 1]), {}, "holds 0.5, which is no whole number"),
         (np.array([np.nan, 1]), {}, "holds nan"),
         (np.array([1j]), {}, "dtype complex128"),
+        (np.array([2**63, 1], np.uint64), {}, "holds 9223372036854775808, beyond the numbers of int64"),
         (np.array([{}, 1], object), {}, "dtype object"),
         (np.array([0, 9]), {"classes": 3}, "ranges from 0 to 9, outside 0 to 2"),
         (np.array(["a", "b"]), {"classes": 3}, "2 different names and classes is 3"),
@@ -112,6 +113,8 @@ def test_names_survive_being_written(tmp_path):
     ("y", "message"),
     [
         (["no", "no ", "yes"], "'no' and 'no ', which differ by blanks alone: write them alike"),
+        (["e\u0301te", "\xe9te", "b"], "holds 'e.u0301te' and '.xe9te', which look the same: write them alike"),
+        (["no", "no\u200b", "yes"], "holds 'no' and 'no.u200b', which look the same"),
         (["no", "", "yes"], "holds '', which is no label: fill it"),
         (["no", "nan", "yes"], "holds 'nan', which is no label: fill it"),
         ([b"\xe9", b"\xe8", b"e"], "holds bytes that are no UTF-8 .*: give text"),

@@ -65,14 +65,15 @@ def test_pictures_are_resized_where_a_size_is_named(folder, size, shape):
     assert dataset.name == f"{folder}?size={size}"
 
 
-def png(width, height):
-    """A picture of few bytes and of so many pixels."""
+def png(width, height, depth=1, kind=0):
+    """A picture of few bytes and of so many pixels: grey, or of another of the kinds of PNG."""
 
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    rows = zlib.compress(bytes((width // 8 + 1) * height))
+    header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
+    bits = depth * {0: 1, 2: 3, 4: 2, 6: 4}[kind]
+    rows = zlib.compress(bytes((-(-width * bits // 8) + 1) * height))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
@@ -103,9 +104,13 @@ def test_pictures_of_more_than_bytes_or_more_than_memory_are_refused(folder, mon
     monkeypatch.setattr(pictures, "free_memory", lambda: 100)
     with pytest.raises(InputError, match="3 pictures of such a size do not fit into memory"):
         load(folder)
-    write(folder, "cat/0.png", bytes_of(4, 6).astype(np.uint16))
-    with pytest.raises(InputError, match=r"cat/0.png has pixels of the kind I;16: give 8 bits a channel"):
-        load(folder)
+    monkeypatch.undo()
+    for kind in (0, 2, 4, 6):
+        (folder / "dog/2.png").write_bytes(png(6, 4, 8, kind))
+        assert len(load(folder, size=4)) == 4
+        (folder / "dog/2.png").write_bytes(png(6, 4, 16, kind))
+        with pytest.raises(InputError, match=r"dog/2.png has 16 bits a channel: give 8 bits a channel"):
+            load(folder, size=4)
 
 
 @pytest.mark.parametrize("size", ["0", "x", "3x4x5", "5000", "-1", "1.5"])

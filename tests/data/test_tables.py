@@ -337,6 +337,32 @@ def test_columns_of_a_frame_that_numbers_name_may_be_in_any_order():
         load(shares.rename(columns=str))
 
 
+def test_text_that_parquet_keeps_as_views_is_text_and_bytes_of_another_encoding_are_told(tmp_path):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    text = {"label": ["a", "b", "a"], "ward": ["north", "south", "south"]}
+    parquet.write_table(
+        pyarrow.table({key: pyarrow.array(values, pyarrow.string_view()) for key, values in text.items()}),
+        tmp_path / "views.parquet",
+    )
+    dataset = load(tmp_path / "views.parquet")
+    assert (dataset.names, dataset.features) == (("a", "b"), ("ward_north", "ward_south"))
+    assert dataset.x[:, 1].tolist() == [0, 1, 1]
+    (tmp_path / "latin.csv").write_bytes("label,ward\na,Süd\nb,Ost\n".encode("latin-1"))
+    with pytest.raises(InputError, match="column 'ward' holds bytes that are no UTF-8: write the file in UTF-8"):
+        load(tmp_path / "latin.csv")
+
+
+@pytest.mark.parametrize("role", ["id", "categories"])
+def test_names_that_are_numbers_too_large_to_be_told_apart_are_refused(tmp_path, role):
+    """The first two are one number in float64, in which CSV files with them are read."""
+    path = tmp_path / "large.csv"
+    path.write_text("n,age,label\n12345678901234567890,1,a\n12345678901234567891,2,b\n3,3,a\n")
+    with pytest.raises(
+        InputError, match=r"column 'n' holds 1234567890123456\d+, and numbers are read exactly up to 9007199254740992"
+    ):
+        load(path, **{role: "n"})
+
+
 def test_nan_and_nothing_are_missing_in_categories_too(tmp_path):
     table = pyarrow.table({"a": [1.0, float("nan"), 2.0, 1.0], "label": [0, 1, 0, 1]})
     parquet.write_table(table, tmp_path / "a.parquet")
