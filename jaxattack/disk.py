@@ -23,9 +23,9 @@ from zipfile import ZipFile
 
 import numpy as np
 
+from jaxattack.error import FolderError
 from jaxattack.npz import DAMAGE as DAMAGE
 from jaxattack.npz import Archive, Header, UnreadableError, open_arrays, open_regular, read_next, reason
-from jaxattack.types import FolderError
 
 LARGEST_JSON = 1 << 26
 """Bytes of a file of JSON; in memory its values take up to twenty times as many."""

@@ -15,19 +15,13 @@ from jaxtyping import Bool, Float
 
 from jaxattack.attacks.membership.references import PROTOCOLS, model_groups
 from jaxattack.audit.findings.membership_attack import ModelsPoint, QueriesPoint
-from jaxattack.audit.findings.rates import PooledFindings, RateFindings
+from jaxattack.audit.findings.rates import FPRS, PooledFindings, RateFindings, rate_key
 from jaxattack.metrics import Ranked, auc, model_clusters
 from jaxattack.metrics.uncertainty import ranked_influences
 from jaxattack.training import Queries
 from jaxattack.types import InputError, MembershipAttack, Observations
 
-FPRS = (0.1, 0.01, 0.001, 0.0001, 0.00001)
 TARGETS = 64  # enough to resolve low rates; more would cost as much as the whole sweep at every size
-
-
-def rate_key(rate: float) -> str:
-    """The name of a rate in findings: 1e-05 is "0.00001"."""
-    return np.format_float_positional(rate)
 
 
 def pooled(scores: Float[np.ndarray, "target record"], member: Bool[np.ndarray, "target record"]) -> PooledFindings:

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from cyclopts import App, ArgumentCollection, Parameter
+from cyclopts import App, ArgumentCollection, CycloptsError, Parameter, UnusedCliTokensError
 from rich.console import Console
 
 from jaxattack.cli.options import require_whole_numbers, require_words
@@ -95,7 +95,13 @@ def check_options(words: Sequence[str]) -> None:
     if words and words[0] in COMMANDS and HELP.isdisjoint(words) and not any(map(_is_configuration, words)):
         app = _application(require_words, require_whole_numbers)
         app.command(stand_in(COMMANDS[words[0]]), name=words[0])
-        app.parse_args(words)
+        try:
+            app.parse_args(words, exit_on_error=False, print_error=False)
+        except UnusedCliTokensError as error:
+            unused = " ".join(error.unused_tokens or ())
+            raise InputError(f"{unused!r} belongs to no option: name its option before it, or leave it out.") from error
+        except CycloptsError:
+            app.parse_args(words)  # it says itself what is wrong
 
 
 def _is_configuration(word: str) -> bool:

@@ -14,7 +14,7 @@ from jaxattack.audit.architecture.run import GRID, ArchitectureAudit
 from jaxattack.audit.victim_names import TAKES, kind_of
 from jaxattack.cli.choices import explained
 from jaxattack.cli.credentials import Credentials
-from jaxattack.cli.extraction import is_service, named_run
+from jaxattack.cli.extraction import check_victim, is_service, named_run
 from jaxattack.cli.output import RUNS, CredentialOptions, Output, OutputOptions, flat, progress, publish, resumable
 from jaxattack.cli.terms import TermOptions, Terms, on_terms
 from jaxattack.data import fingerprint, load
@@ -106,10 +106,12 @@ def architecture(
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
     output.check("architecture")
+    if victim != GRID:
+        check_victim(victim)
     audit = inferring.audit(recipe)
     dataset = load(data or "digits")
     words = terms.settings, asdict(inferring), asdict(recipe)
-    key = credentials.read() if is_service(victim) else None
+    key = credentials.read(service=is_service(victim))
     with progress(output) as report:
         if victim == GRID:
             level = None if terms.level == "label" else terms.level

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from jaxattack.audit import Column
 from jaxattack.audit.matrix.plan import NONE
 from jaxattack.cli.values import defences_from, learner_from, settable
+from jaxattack.cli.words import used
 from jaxattack.defences import DEFENCES
 from jaxattack.models import Architecture
 from jaxattack.models.source import ModelSource, label
@@ -55,8 +57,12 @@ def column_from(word: str, recipe: Recipe, source: ModelSource) -> Column:
             model = _with_dropout(part, source)
             continue
         if base not in LEARNERS.keys() | DEFENCES.keys():
-            known = ", ".join(dict.fromkeys((NONE, DROPOUT, *DEFENCES, *LEARNERS)))
-            raise InputError(f"defend is {word!r} and there is no defence {base!r}: choose from {known}.")
+            known = tuple(dict.fromkeys((NONE, DROPOUT, *DEFENCES, *LEARNERS)))
+            near = get_close_matches(base, known, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise InputError(
+                f"defend is {word!r} and there is no defence {base!r}{hint}: choose from {', '.join(known)}."
+            )
         learning, answering = _split(part, base) if base in LEARNERS and base in DEFENCES else (part, part)
         if base in LEARNERS:
             if learner is not None:
@@ -85,4 +91,4 @@ def _with_dropout(part: str, source: ModelSource) -> Architecture:
         dropout: Any = float(share)
     except ValueError:
         raise InputError(f"defend is {part!r}: give a share of the units, as {DROPOUT}:0.5.") from None
-    return dataclasses.replace(source, dropout=dropout)
+    return used(dataclasses.replace(source, dropout=dropout))

@@ -11,8 +11,9 @@ from jaxattack.audit.comparison.compare import names_of
 from jaxattack.audit.findings import values
 from jaxattack.cli.figure import Alone, AloneOptions, write_alone
 from jaxattack.cli.options import Words
-from jaxattack.cli.output import RUNS, Output, OutputOptions, progress, publish
+from jaxattack.cli.output import RUNS, Output, OutputOptions, progress, publish, refuse_other_report
 from jaxattack.cli.values import Protocol, attacks_from, declared_from
+from jaxattack.error import InputError
 
 _OUTPUT, _ALONE = Output(), Alone()
 
@@ -50,8 +51,13 @@ def compare(
     """
     output.check("compare")
     alone.check("compare")
+    if alone.figure is not None:
+        alone.refuse(output)
     attack_values = attacks_from(attacks or ATTACKS, protocol)
     audits = (first, *others)
+    folder = out or RUNS / _named(audits, alone.names)
+    if alone.figure is None:
+        refuse_other_report(folder, "compare")
     with progress(output) as report_progress:
         result = compare_audits(
             *audits,
@@ -60,11 +66,28 @@ def compare(
             declare=declared_from(declare, protocol),
             progress=report_progress,
         )
+    findings = values(result.findings)
+    if findings["subject"] != "membership":
+        _refuse_attacks(findings["subject"], attacks=attacks, declare=declare, protocol=protocol != PROTOCOLS[0])
     if alone.figure is not None:
         curves = attacks if alone.figure != "roc" or declare is None else (declare,)
-        write_alone(alone, values(result.findings), curves, out, output)
+        write_alone(alone, findings, curves, out, output)
         return
-    publish(out or RUNS / _named(audits, alone.names), result.findings, output)
+    publish(folder, result.findings, output)
+
+
+def _refuse_attacks(subject: str, **options: object) -> None:
+    """Refuse what is of attacks, where findings are compared as they are.
+
+    Raises:
+        InputError: it names the first that is given.
+    """
+    for name, value in options.items():
+        if value:
+            kind = "matrices" if subject == "matrix" else "reports"
+            raise InputError(
+                f"{name} is given and {kind} are compared, whose attacks are not run again: leave {name} out."
+            )
 
 
 def _named(audits: tuple[Path, ...], names: tuple[str, ...]) -> str:

@@ -45,12 +45,20 @@ class Credentials:
         if sum((self.key is not None, self.key_file is not None, self.key_prompt)) > 1:
             raise InputError("the key is given twice: choose one of --key, --key-file and --key-prompt.")
 
-    def read(self) -> str | None:
+    def read(self, *, service: bool = True) -> str | None:
         """The key; None where there is none.
 
+        Args:
+            service: whether a prediction API is asked; nothing else wants a key.
+
         Raises:
-            InputError: a file that holds none, or no terminal to ask on.
+            InputError: a file that holds none, no terminal to ask on, or an option where nobody wants a key.
         """
+        if not service:
+            typed = {"key": self.key is not None, "key-file": self.key_file is not None, "key-prompt": self.key_prompt}
+            if name := next((name for name, given in typed.items() if given), None):
+                raise InputError(f"{name} is given and no prediction API is asked, which wants one: leave {name} out.")
+            return None
         if self.key_file is not None:
             return _read_file(self.key_file)
         if self.key_prompt:

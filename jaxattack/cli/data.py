@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from jaxattack.cli.configuration import ConfigOption
 from jaxattack.cli.output import Printing, print_json, say
-from jaxattack.data import load, names, save
-from jaxattack.types import InputError
+from jaxattack.data import fingerprint, load, names, save
+from jaxattack.types import Dataset, InputError
 
 OWN = {
     "FILE.npz": "your own: x [record, ...], y [record], perhaps classes (how many, or their names) and ids [record]",
@@ -51,6 +52,8 @@ def data(
         **({"first_ids": list(dataset.ids[:3])} if dataset.ids else {}),
         "records_by_class": np.bincount(dataset.y, minlength=dataset.classes).tolist(),
     }
+    if out is not None:
+        _refuse_loss(out, dataset)
     if json:
         print_json(described)
     else:
@@ -59,6 +62,21 @@ def data(
     if out is not None:
         save(dataset, out)
         say(Printing(), f"Wrote {out}")
+
+
+def _refuse_loss(out: Path, dataset: Dataset) -> None:
+    """Refuse a file that is there and does not hold these records.
+
+    Raises:
+        InputError: something would be lost.
+    """
+    if out.exists():
+        with suppress(InputError):
+            if fingerprint(load(str(out))) == fingerprint(dataset):
+                return
+        raise InputError(
+            f"out is {out}, which is there and holds something else: give another file, or remove it first."
+        )
 
 
 def _print_names(as_json: bool) -> None:

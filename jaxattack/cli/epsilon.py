@@ -15,7 +15,7 @@ from jaxattack.audit import (
 )
 from jaxattack.audit import epsilon as bound_epsilon
 from jaxattack.audit.gradients import DIRECTIONS
-from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable
+from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, refuse_other_report, resumable
 from jaxattack.cli.words import Subject, slug
 from jaxattack.training import Placement, Recipe
 from jaxattack.training.learners import DPSGD
@@ -73,13 +73,16 @@ def epsilon(
     if scores is not None:
         if training != (_SWEEP, _PRIVATE, _SUBJECT, _RECIPE, _PLACEMENT):
             raise InputError(f"{scores} has its scores and trains nothing: leave out what says how models are trained.")
+        folder = out or scores.with_suffix(".epsilon")
+        refuse_other_report(folder, "epsilon")
         canaries = read_canary_scores(scores)
         bounds = bound_epsilon(canaries.score, canaries.member, audit=audit, name=scores.name)
-        publish(out or scores.with_suffix(".epsilon"), bounds, output)
+        publish(folder, bounds, output)
         return
     settings = {**asdict(subject), **asdict(recipe), **asdict(private), **asdict(sweep)}
     del settings["models"], settings["microbatch"]
     folder = out or RUNS / f"epsilon-{slug(subject, settings)}"
+    refuse_other_report(folder, "epsilon")
     model, dataset = subject.source(), subject.dataset()
     if sweep.kind in DIRECTIONS:
         bounds = audit_gradients(

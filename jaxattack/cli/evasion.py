@@ -14,7 +14,7 @@ from jaxattack.audit.evasion import planned_evasion
 from jaxattack.audit.victim_names import TAKES, kind_of
 from jaxattack.cli.choices import explained
 from jaxattack.cli.credentials import Credentials
-from jaxattack.cli.extraction import is_service, named_run, over_http
+from jaxattack.cli.extraction import check_victim, is_service, named_run, over_http
 from jaxattack.cli.output import RUNS, CredentialOptions, Output, OutputOptions, flat, progress, publish, resumable
 from jaxattack.cli.terms import TermOptions, Terms, on_terms
 from jaxattack.oracle.remote.address import mask_url
@@ -114,12 +114,13 @@ def evade(
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
     output.check("evasion")
+    check_victim(victim)
     if http and is_service(victim):
         raise InputError(f"http is given and {mask_url(victim)} is asked over HTTP already: leave http out.")
     if http:
         require_packages()
     audit = evading.audit
-    key = credentials.read() if is_service(victim) else None
+    key = credentials.read(service=is_service(victim))
     with progress(output) as report:
         service = open_victim(
             victim, data=data, members=members, level=terms.level, precision=terms.precision,

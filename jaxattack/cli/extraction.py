@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +15,8 @@ from jaxattack.attacks.naming import named
 from jaxattack.audit import Victim, open_victim
 from jaxattack.audit import extract as run_extraction
 from jaxattack.audit.encryption import under_encryption
+from jaxattack.audit.estimators import ESTIMATORS
+from jaxattack.audit.model_source import is_factory
 from jaxattack.audit.victim_names import TAKES, kind_of
 from jaxattack.cli.choices import explained
 from jaxattack.cli.credentials import Credentials
@@ -24,6 +28,7 @@ from jaxattack.cli.output import (
     Printing,
     PrintingOptions,
     flat,
+    print_json,
     progress,
     publish,
     resumable,
@@ -31,6 +36,7 @@ from jaxattack.cli.output import (
 )
 from jaxattack.cli.terms import TermOptions, Terms, on_terms
 from jaxattack.disk import LARGEST_JSON, decode_json
+from jaxattack.models.nets import ARCHITECTURES
 from jaxattack.npz import UnreadableError, reason
 from jaxattack.oracle import DETECTORS, connect
 from jaxattack.oracle.identity import fingerprint_of, identity
@@ -39,7 +45,7 @@ from jaxattack.oracle.remote.address import mask_url
 from jaxattack.release import installation
 from jaxattack.serve import Key, Settings, missing_packages, require_packages, serving
 from jaxattack.serve import serve as run_server
-from jaxattack.types import InputError, config
+from jaxattack.types import InputError, at_least, config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +82,9 @@ class Stealing:
             none, and then nothing is complete.
         watch: prada, and the report says at which question an owner who watches the distances between questions would have
             raised the alarm. The name may set fields, as "prada?delta=0.95". Watching changes no answer.
+
+    Raises:
+        InputError: a value out of range.
     """
 
     method: str | None = None
@@ -84,6 +93,10 @@ class Stealing:
     compare: int | None = None
     trials: int = 500
     watch: str | None = None
+
+    def __post_init__(self) -> None:
+        at_least(1, budget=self.budget, compare=self.compare)
+        at_least(0, trials=self.trials)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -148,13 +161,14 @@ def extract(
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
     output.check("extraction")
+    check_victim(victim)
     if in_process and is_service(victim):
         raise InputError(f"in-process is given and {mask_url(victim)} is asked over HTTP: leave in-process out.")
     if encrypted and terms != _TERMS:
         raise InputError("encrypted is given and so are terms: a service does not change answers that it cannot read.")
     attack = None if stealing.method is None else lookup(stealing.method)
     watch = None if stealing.watch is None else named(stealing.watch, DETECTORS, "detector")
-    key = credentials.read() if is_service(victim) else None
+    key = credentials.read(service=is_service(victim))
     local = in_process or encrypted or is_service(victim) or _without_server(output)
     with progress(output) as report:
         target = open_victim(
@@ -195,6 +209,26 @@ def _without_server(output: Output) -> bool:
 def is_service(victim: str) -> bool:
     """Whether a victim's name is the address of a prediction API."""
     return kind_of(victim) == "service"
+
+
+_NETWORKS = {example.partition(":")[0] for example in (*ARCHITECTURES, "dae:1000-300")}
+
+
+def check_victim(name: str) -> None:
+    """Refuse, before anything is trained, a name of no victim: it may be meant as a file that nothing here reads.
+
+    Raises:
+        InputError: it says what a victim may be.
+    """
+    kind = name.partition(":")[0]
+    if kind_of(name) != "network" or is_factory(name) or kind in _NETWORKS:
+        return
+    near = get_close_matches(kind, (*_NETWORKS, *ESTIMATORS), n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise InputError(
+        f"victim is {mask_url(name)!r}{hint}, which is none: give one that --help lists, a folder of jaxattack train, a .skops or .onnx file, or "
+        "an address as http://127.0.0.1:8000; pickles are never read."
+    )
 
 
 @contextmanager
@@ -245,6 +279,7 @@ def serve(
         seed: decides its training and its noise; 0 by default.
         factory: package.module:factory, where a model folder names that: code, which is imported only if you write it here.
     """
+    check_victim(victim)
     require_packages()
     keys = _keys(listening.keys)
     with progress(output) as report:
@@ -270,8 +305,16 @@ def serve(
         keys=keys,
         settings=limits,
         spending=spending,
-        ready=lambda url: say(output, f"Serving {target.name} at {url}; Ctrl-C to stop."),
+        ready=lambda url: _tell_address(output, target, url),
     )
+
+
+def _tell_address(output: Printing, victim: Victim, url: str) -> None:
+    """Say where a victim is served, once it is."""
+    if output.json:
+        print_json({"victim": victim.name, "url": url})
+        sys.stdout.flush()  # a program waits for it, and the command goes on
+    say(output, f"Serving {victim.name} at {url}; Ctrl-C to stop.")
 
 
 def _beside(keys: Path | None) -> Path | None:

@@ -37,6 +37,19 @@ class Alone:
         if self.figure is None and self.format != "pdf":
             raise InputError(f"format is {self.format} and no figure is named: name one, as --figure roc.")
 
+    def refuse(self, output: Output) -> None:
+        """Refuse what is of findings, where a figure alone is written.
+
+        Raises:
+            InputError: JSON, or a limit.
+        """
+        for name, value in (("json", output.json), ("fail-above", " ".join(output.fail_above))):
+            if value:
+                words = "given" if value is True else value
+                raise InputError(
+                    f"{name} is {words} and figure {self.figure}, which is all that is written: leave {name} out."
+                )
+
     def check(self, kind: str) -> None:
         """Refuse, before anything is done, a figure that a kind of report has not.
 
@@ -84,5 +97,6 @@ def write_alone(
     if alone.format != "pdf" and path.exists() and (folder / "report.json").exists():
         raise InputError(f"{path} is the report's own figure: give another folder with --out, or the format pdf.")
     make_folder(folder)
+    earlier = path.exists()
     write_atomically(path, lambda file: file.write(drawing))
-    say(output, f"Wrote {path}")
+    say(output, f"Wrote {path}" + (", in the place of the one that was there" if earlier else ""))

@@ -10,7 +10,7 @@ from jaxattack.attacks.membership.generators import DEFAULTS, GeneratorAttack, l
 from jaxattack.audit.generators import audit_generators, read_samples, score_generators
 from jaxattack.cli.choices import explained
 from jaxattack.cli.options import Words
-from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish
+from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, refuse_other_report
 from jaxattack.data import fingerprint, load
 from jaxattack.oracle.identity import fingerprint_of
 from jaxattack.training.generators import Prior
@@ -92,6 +92,7 @@ def generator(
     prior = Prior(kind=words.pop("kind"), latent=words.pop("latent"), steps=words.pop("steps"))
     settings = [fingerprint(dataset), asdict(generating), list(map(repr, methods)), set_size, seed]
     folder = out or RUNS / f"generator-{generating.kind}-{fingerprint_of(settings)[:8]}"
+    refuse_other_report(folder, "generator")
     with progress(output) as report:
         findings = audit_generators(
             dataset=dataset, prior=prior, attacks=methods, set_size=set_size, seed=seed, progress=report, **words
@@ -107,12 +108,14 @@ def _from_file(
     output: Output,
     out: Path | None,
 ) -> None:
+    folder = out or samples.with_suffix(".report")
+    refuse_other_report(folder, "generator")
     evidence, member = read_samples(samples)
     with progress(output) as report:
         findings = score_generators(
             evidence, member, attacks=attacks, set_size=set_size, seed=seed, name=samples.name, progress=report
         )
-    publish(out or samples.with_suffix(".report"), findings, output)
+    publish(folder, findings, output)
 
 
 def _refuse(data: str | None, generating: Generating) -> None:

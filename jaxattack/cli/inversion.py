@@ -13,16 +13,17 @@ from jaxattack.attacks.inversion.gradient import GradientAttack
 from jaxattack.attacks.inversion.gradient import lookup as gradient_attack
 from jaxattack.audit import InversionAudit, open_victim
 from jaxattack.audit import invert as run_inversion
-from jaxattack.audit.inversion import planned_inversion
+from jaxattack.audit.inversion import attack_label, by_gradient, planned_inversion
 from jaxattack.audit.model_source import source_of
 from jaxattack.audit.victim_names import TAKES, kind_of
 from jaxattack.cli.choices import explained
 from jaxattack.cli.credentials import Credentials
-from jaxattack.cli.extraction import is_service, named_run, over_http
+from jaxattack.cli.extraction import check_victim, is_service, named_run, over_http
 from jaxattack.cli.options import Words
 from jaxattack.cli.output import RUNS, CredentialOptions, Output, OutputOptions, flat, progress, publish, resumable
 from jaxattack.cli.terms import TermOptions, Terms, on_terms
 from jaxattack.oracle.remote.address import mask_url
+from jaxattack.report.wording import shown
 from jaxattack.serve import require_packages
 from jaxattack.types import InputError, InversionAttack, config
 
@@ -59,10 +60,18 @@ class Inverting:
         """What the words mean.
 
         Raises:
-            InputError: an unknown attack, or a value out of range.
+            InputError: an unknown attack, or a value out of range, or users of an attack that is on none.
         """
+        attack = None if self.method is None else attack_from(self.method)
+        if not by_gradient(attack):
+            for name in ("users", "batch", "trained"):
+                if (value := getattr(self, name)) != getattr(type(self), name):
+                    raise InputError(
+                        f"{name} is {shown(value)}, and {attack_label(attack) if attack else 'the attack that fits the victim'} inverts "
+                        f"classes, not what users send: leave {name} out, or give method, as idlg."
+                    )
         return InversionAudit(
-            attack=None if self.method is None else attack_from(self.method),
+            attack=attack,
             targets=tuple(int(word) if word.lstrip("-").isdecimal() else word for word in self.targets),
             extract=None if self.extract is None else extraction_attack(self.extract),
             budget=self.budget,
@@ -134,12 +143,13 @@ def invert(
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
     output.check("inversion")
+    check_victim(victim)
     if http and is_service(victim):
         raise InputError(f"http is given and {mask_url(victim)} is asked over HTTP already: leave http out.")
     if http:
         require_packages()
     audit = inverting.audit
-    key = credentials.read() if is_service(victim) else None
+    key = credentials.read(service=is_service(victim))
     takes = TAKES[kind_of(victim)]
     with progress(output) as report:
         target = open_victim(

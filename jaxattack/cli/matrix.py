@@ -181,7 +181,7 @@ def matrix(
     """What does a defence buy, against which attack? Every attack on every defence, on one page.
 
     Without options: sixteen membership attacks, two extractions and two inversions on ten defences of networks on
-    scikit-learn's digits, in ten minutes on two cores.
+    scikit-learn's digits, in some four minutes on two cores.
 
     Every defended column is attacked by references that are trained without the defence (static) and with it (adaptive), and
     with repeated questions where its answers are random. The folder survives a kill: the same command goes on where it
@@ -215,6 +215,8 @@ def matrix(
     if dry_run:
         if cluster:
             raise InputError(f"cluster is {cluster} and dry-run measures this machine: leave one out.")
+        if output.fail_above:
+            raise InputError(f"fail-above is {' '.join(output.fail_above)} and dry-run finds no figure: leave one out.")
         print_matrix_forecast(forecast_matrix(folder, audit, placement=placement), output)
         return
     if cluster:

@@ -24,6 +24,7 @@ from jaxattack.cli.credentials import Credentials, known_secrets, shown_command,
 from jaxattack.cli.limits import check_limits, limits_from, violations
 from jaxattack.cli.options import Words
 from jaxattack.cli.status import ABOVE_LIMIT, UNFINISHED, end
+from jaxattack.error import InputError
 
 if TYPE_CHECKING:
     from jaxattack.audit.record_table import RecordTable
@@ -75,9 +76,9 @@ class Output(Printing):
             InputError: it lists those that there are.
         """
         if self.fail_above:
-            from jaxattack.report import KINDS
+            from jaxattack.report.measure import MEASURES
 
-            check_limits(limits_from(self.fail_above), KINDS[kind].measures)
+            check_limits(limits_from(self.fail_above), MEASURES[kind])
 
 
 def flat(name: str, *, order: int = 0) -> Parameter:
@@ -151,6 +152,25 @@ def keep_options(folder: Path, output: Printing) -> list[Path]:
     return [] if output.config is None else [write_configuration(folder, output.config)]
 
 
+def refuse_other_report(folder: Path, kind: str) -> None:
+    """Refuse, before anything is done, a folder whose report is of another kind: its figures would lie beside the new ones.
+
+    Raises:
+        InputError: it names the kind that is there; or the folder is a file.
+    """
+    from jaxattack.report.document import read
+
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"out is {folder}, which is a file: give a folder.")
+    there = kind
+    with suppress(InputError):  # what cannot be read is written anew
+        there = read(folder)["kind"]
+    if there != kind:
+        raise InputError(
+            f"out is {folder}, which holds a report on {there}, and this one is on {kind}: give another folder."
+        )
+
+
 def publish(
     folder: Path,
     findings: Any,
@@ -178,12 +198,13 @@ def publish(
     arguments = sys.argv[1:]
     document = without_secrets(values(findings), (*secrets, *known_secrets(arguments)))
     document |= {"command": shown_command(arguments)}
+    earlier = (folder / "report.json").exists()
     files = pages.write(folder, document, pictures, records)
     files += keep_options(folder, output)
-    show(folder, document, len(files), output)
+    show(folder, document, len(files), output, earlier=earlier)
 
 
-def show(folder: Path, document: Mapping[str, Any], files: int, output: Output) -> None:
+def show(folder: Path, document: Mapping[str, Any], files: int, output: Output, *, earlier: bool) -> None:
     """Print a report that was written, and end as `publish` says.
 
     Args:
@@ -191,6 +212,7 @@ def show(folder: Path, document: Mapping[str, Any], files: int, output: Output) 
         document: its findings.
         files: how many were written.
         output: what is printed.
+        earlier: whether a report was there before.
     """
     from jaxattack import report as pages  # as above
 
@@ -200,7 +222,8 @@ def show(folder: Path, document: Mapping[str, Any], files: int, output: Output) 
         Console().print(pages.table(document))
     for text in (*document.get("notes", ()), pages.headline(document)):
         say(output, text, standard_error=output.json)
-    say(output, f"Wrote {files} files to {folder}; open {folder / 'report.html'}")
+    place = ", in the place of the report that was there" if earlier else ""
+    say(output, f"Wrote {files} files to {folder}{place}; open {folder / 'report.html'}")
     if above := violations(limits_from(output.fail_above), pages.measures(document)):
         end(ABOVE_LIMIT, " ".join(above))
     if reason := pages.unfinished(document):

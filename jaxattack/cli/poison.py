@@ -40,6 +40,8 @@ def poisoning_from(poisoned: Poisoned, part: Part | None) -> Poisoning | None:
                 f"targets is {poisoned.targets} and nothing poisons them: give --poison too, as --poison 4."
             )
         return None
+    if not any(poisoned.poison):
+        raise InputError("poison is 0, which poisons nothing: give a number of copies, as 4, or leave poison out.")
     if part is not None:
         raise InputError(
             f"part is {part} and poison {poisoned.poison}: give one; poisoned runs are not trained in parts."

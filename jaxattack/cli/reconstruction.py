@@ -9,18 +9,18 @@ from typing import Annotated
 from jaxattack.attacks.naming import named
 from jaxattack.attacks.reconstruction import Update, lookup
 from jaxattack.attacks.reconstruction.property import PROPERTIES
-from jaxattack.audit import open_victim
+from jaxattack.audit import Victim, open_victim
 from jaxattack.audit import reconstruct as run_reconstruction
 from jaxattack.audit.experiment import Question
-from jaxattack.audit.reconstruction import check_reconstruction
+from jaxattack.audit.reconstruction import check_reconstruction, usual_attack
 from jaxattack.audit.victim_names import TAKES, kind_of
 from jaxattack.cli.choices import explained
-from jaxattack.cli.extraction import is_service, named_run
+from jaxattack.cli.extraction import check_victim, is_service, named_run
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable
 from jaxattack.cli.terms import TermOptions, Terms
 from jaxattack.defences import LabelOnly
 from jaxattack.training import Recipe
-from jaxattack.types import Defence, InputError, config
+from jaxattack.types import Defence, InputError, ReconstructionAttack, at_least, config
 
 
 @config
@@ -37,6 +37,9 @@ class Reconstructing:
         update_rate: their learning rate.
         budget: queries, at most; what the attack asks by itself by default.
         seed: decides everything random.
+
+    Raises:
+        InputError: a value out of range.
     """
 
     method: str | None = None
@@ -47,6 +50,9 @@ class Reconstructing:
     update_rate: float = 0.1
     budget: int | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        at_least(1, targets=self.targets, budget=self.budget)
 
 
 ReconstructingOptions = Annotated[Reconstructing, flat("The attack")]
@@ -99,6 +105,7 @@ def reconstruct(
         out: the run folder; by default one in ./jaxattack-runs named after the settings.
     """
     output.check("reconstruction")
+    check_victim(victim)
     if is_service(victim):
         raise InputError(
             "a service comes without its records, by which a reconstruction is judged: give a model folder."
@@ -106,15 +113,18 @@ def reconstruct(
     attack = None if reconstructing.method is None else lookup(reconstructing.method)
     question = _question(reconstructing, recipe, terms)
     seed = reconstructing.seed
+
+    def check(opened: Victim) -> None:
+        _refuse_unused(attack or usual_attack(opened), reconstructing, recipe)
+        check_reconstruction(opened, attack, question, seed=seed, budget=reconstructing.budget)
+
     with progress(output) as report:
         service = open_victim(
             victim, data=data, members=members, level=None if terms.level == "label" else terms.level,
             precision=terms.precision, seed=seed if "seed" in TAKES[kind_of(victim)] else None, price=price,
-            factory=factory, progress=report,
-            check=lambda victim: check_reconstruction(
-                victim, attack, question, seed=seed, budget=reconstructing.budget
-            ),
+            factory=factory, progress=report, check=check,
         )  # fmt: skip
+        _refuse_unused(attack or usual_attack(service), reconstructing, recipe)  # of what is not trained here too
         words = terms.settings, asdict(reconstructing), asdict(recipe)
         folder = out or RUNS / named_run("reconstruct", victim, service, *words)
         with resumable(folder):
@@ -122,6 +132,25 @@ def reconstruct(
                 service, attack, **vars(question), seed=seed, budget=reconstructing.budget, out=folder, progress=report
             )
     publish(folder, result.findings, output, pictures=result.pictures)
+
+
+def _refuse_unused(attack: ReconstructionAttack, words: Reconstructing, recipe: Recipe) -> None:
+    """Refuse what another attack than this has a use for.
+
+    Raises:
+        InputError: it names the option.
+    """
+    uses = {
+        "property": ("share",),
+        "update_steps": ("updates",),
+        "update_rate": ("updates",),
+        **dict.fromkeys(asdict(recipe), ("training",)),
+    }
+    given, usual = (asdict(one) | asdict(how) for one, how in ((words, recipe), (_RECONSTRUCTING, _RECIPE)))
+    for name, needs in uses.items():
+        if given[name] != usual[name] and not {*needs} & {*attack.needs}:
+            name = name.replace("_", "-")
+            raise InputError(f"{name} is given and {attack.name} has no use for it: leave {name} out.")
 
 
 def _question(words: Reconstructing, recipe: Recipe, terms: Terms) -> Question:

@@ -15,8 +15,9 @@ from jaxattack.audit import rescore
 from jaxattack.audit.scoring import open_run, records_of
 from jaxattack.cli.figure import Alone, AloneOptions, write_alone
 from jaxattack.cli.options import Words
-from jaxattack.cli.output import Output, OutputOptions, keep_options, progress, publish, show
+from jaxattack.cli.output import Output, OutputOptions, keep_options, progress, publish, refuse_other_report, show
 from jaxattack.cli.values import Protocol, attacks_from, declared_from
+from jaxattack.report.wording import quantity
 from jaxattack.types import InputError, MembershipAttack
 
 _OUTPUT, _ALONE = Output(), Alone()
@@ -56,6 +57,8 @@ def report(
             default the one that the command runs in.
     """
     if alone.figure is not None:
+        _refuse_beside_figure(declare=declare, protocol=protocol != PROTOCOLS[0], all_scores=all_scores)
+        alone.refuse(output)
         document = _document(run)
         with _as_written(run):
             write_alone(alone, document, attacks, out, output, _pictures(run, document))
@@ -68,6 +71,8 @@ def report(
         declared = declared_from(declare, protocol)
         if out is None or out.resolve() == run.resolve():
             _refuse_loss(run, attack_values)
+        else:
+            refuse_other_report(out, "membership")
         with progress(output) as report_progress:
             result = rescore(run, attack_values, declare=declared, all_scores=all_scores, progress=report_progress)
         publish(out or run, result.findings, output, pictures=result.pictures, records=result.records)
@@ -78,6 +83,20 @@ def report(
             "protocol and all-scores out."
         )
     _draw_anew(run, out or run, output)
+
+
+def _refuse_beside_figure(**options: object) -> None:
+    """Refuse what is of a report, where a figure of one that is there is drawn.
+
+    Raises:
+        InputError: it names the first that is given.
+    """
+    for name, value in options.items():
+        if value:
+            name = name.replace("_", "-")
+            raise InputError(
+                f"{name} is given and figure too, which is drawn from the report that is there: leave {name} out."
+            )
 
 
 def _document(folder: Path) -> dict[str, Any]:
@@ -105,9 +124,11 @@ def _draw_anew(folder: Path, out: Path, output: Output) -> None:
 
     document = _document(folder)
     output.check(document["kind"])
+    refuse_other_report(out, document["kind"])
     with _as_written(folder):
+        earlier = (out / "report.json").exists()
         files = pages.write(out, document, pages.read_pictures(folder), lossless=out.resolve() == folder.resolve())
-        show(out, document, len(files) + len(keep_options(out, output)), output)
+        show(out, document, len(files) + len(keep_options(out, output)), output, earlier=earlier)
 
 
 @contextmanager
@@ -152,7 +173,7 @@ def _refuse_loss(folder: Path, attacks: tuple[MembershipAttack, ...]) -> None:
     if lacking:
         examples = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
         raise InputError(
-            f"{folder} holds a report of {len(there)} attacks, and {len(lacking)} of them ({examples}) would be lost: give --out for "
+            f"{folder} holds a report of {quantity(len(there), 'attack')}, and {len(lacking)} of them ({examples}) would be lost: give --out for "
             "a report of fewer, or name these too."
         )
 

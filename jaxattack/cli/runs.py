@@ -11,9 +11,9 @@ from rich.text import Text
 
 from jaxattack.audit.findings import values
 from jaxattack.cli.output import RUNS, Printing, PrintingOptions, print_json, say
+from jaxattack.error import InputError
 from jaxattack.report.runs import Run, list_runs
 from jaxattack.report.wording import size, small
-from jaxattack.types import InputError
 
 _PRINTING = Printing()
 

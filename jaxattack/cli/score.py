@@ -10,7 +10,7 @@ from jaxattack.audit.membership_scores import SCORES
 from jaxattack.audit.observation_scoring import readable, score_records
 from jaxattack.audit.target.scoring import score_target
 from jaxattack.cli.options import Words
-from jaxattack.cli.output import Output, OutputOptions, progress, publish
+from jaxattack.cli.output import Output, OutputOptions, progress, publish, refuse_other_report
 from jaxattack.cli.target import VerdictOptions, Verdicts
 from jaxattack.cli.values import Protocol, attacks_from, declared_from
 from jaxattack.types import InputError
@@ -55,6 +55,7 @@ def score(
     if observations.is_dir():
         observations = observations.resolve()  # . and .. are no names
     folder = out or observations.parent / f"{observations.stem if observations.is_file() else observations.name}.report"
+    refuse_other_report(folder, "membership" if target is None else "target")
     declared_attacks = attacks_from(attacks, protocol)
     read = read_observations(observations, declared_attacks, target=target)
     if (folder / SCORES).resolve() == observations.resolve():

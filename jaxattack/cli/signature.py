@@ -14,7 +14,7 @@ from functools import cache
 from inspect import Parameter
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, Union
+from typing import Any, Literal, Union, get_args, get_origin
 
 from jaxattack.cli.options import Names, Numbers, Words
 
@@ -93,12 +93,19 @@ def _hint(module: str, annotation: Any) -> Any:
         case ast.Name(id=name) if name in _HINTS:
             return _HINTS[name]
         case ast.BinOp(left=left, right=right):
-            return Union[_hint(home, left), _hint(home, right)]  # noqa: UP007 (of values, one of which may be None)
+            return _either(_hint(home, left), _hint(home, right))
         case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
             return Literal[ast.literal_eval(choices)]
         case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[each, ast.Constant()])):
             return tuple[_hint(home, each), ...]
     return str
+
+
+def _either(one: Any, other: Any) -> Any:
+    """One type or another; of two lists of choices one list, which is told as such."""
+    if get_origin(one) is get_origin(other) is Literal:
+        return Literal[*get_args(one), *get_args(other)]
+    return Union[one, other]  # noqa: UP007 (of values, one of which may be None)
 
 
 def _resolve(module: str, annotation: Any) -> tuple[str, Any]:

@@ -84,6 +84,22 @@ class OneTarget:
             if self.target is not None and value:
                 raise InputError(f"{name} is given and target too, which is one model: leave {name} out.")
 
+    def refuse_training(self, words: Mapping[str, Any], usual: Mapping[str, Any]) -> None:
+        """Refuse what says how references are trained, where they are trained already.
+
+        Args:
+            words: options by name.
+            usual: what they are where nobody gives them.
+
+        Raises:
+            InputError: it names the option.
+        """
+        changed = [name.replace("_", "-") for name, value in words.items() if value != usual[name]]
+        if self.references is not None and changed:
+            raise InputError(
+                f"{changed[0]} is given and references too, which are trained already: leave {changed[0]} out."
+            )
+
 
 VerdictOptions = Annotated[Verdicts, _GROUP]
 TargetOptions = Annotated[OneTarget, _GROUP]

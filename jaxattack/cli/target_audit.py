@@ -50,7 +50,7 @@ def run_target(
         out: the folder.
     """
     assert one.target is not None
-    key = credentials.read() if kind_of(one.target) == "service" else None
+    key = credentials.read(service=kind_of(one.target) == "service")
     target = _opened(one, audit, data, key)
     if isinstance(target, Victim) and target.member is not None and target.dataset is not None:
         audit = replace(audit, dataset=target.dataset)

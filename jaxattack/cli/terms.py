@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, replace
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ from jaxattack.cli.output import flat
 from jaxattack.cli.values import DefenceNames, defences_from
 from jaxattack.defences import LabelOnly, Noise, Round, Temperature, TopK
 from jaxattack.oracle import limited
-from jaxattack.types import Defence, InputError, Level, Precision, config
+from jaxattack.types import Defence, InputError, Level, Precision, above_zero, at_least, config
 
 
 @config
@@ -42,7 +43,12 @@ class Terms:
     defend: DefenceNames = ()
 
     def __post_init__(self) -> None:
-        defences_from(self.defend)
+        at_least(0, top=self.top)
+        if not 0 <= self.noise < math.inf:
+            raise InputError(f"noise is {self.noise}: give a standard deviation of at least 0.")
+        if self.rate is not None:
+            above_zero(rate=self.rate)
+        _ = self.defences  # each refuses what is out of its range
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class Subject:
             InputError: an unknown architecture, a factory that cannot be imported, or settings that a factory has no use for.
         """
         if not is_factory(self.model):
-            return Architecture(name=self.model, activation=self.activation, dropout=self.dropout)
+            return used(Architecture(name=self.model, activation=self.activation, dropout=self.dropout))
         for name, value, usual in (("activation", self.activation, "relu"), ("dropout", self.dropout, 0.0)):
             if value != usual:
                 raise InputError(f"{name} is {value} and {self.model} makes its own layers: leave {name} out.")
@@ -79,6 +79,26 @@ class Subject:
             InputError: there is none of that name, or it cannot be read.
         """
         return load(self.data, layout=self.layout, scale=self.scale)
+
+
+_USED = {"activation": ("mlp", "cnn"), "dropout": ("mlp", "cnn", "resnet", "wrn")}
+"""Networks by what is between or before their layers (`jaxattack.models.nets`)."""
+
+
+def used(architecture: Architecture) -> Architecture:
+    """The architecture, whose settings change its network.
+
+    Raises:
+        InputError: an activation or dropout of a network that has no place for it.
+    """
+    kind = architecture.name.partition(":")[0]
+    for name, kinds in _USED.items():
+        value = getattr(architecture, name)
+        if value != getattr(Architecture, name) and kind not in kinds:
+            raise InputError(
+                f"{name} is {value} and {architecture.name} has no place for it: leave {name} out, or give {kinds[0]}:256."
+            )
+    return architecture
 
 
 @config

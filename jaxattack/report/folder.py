@@ -16,7 +16,7 @@ from rich.console import Console, RenderableType
 from jaxattack.audit.findings import values
 from jaxattack.audit.membership_scores import SCORES, write_scores
 from jaxattack.audit.record_table import RecordTable
-from jaxattack.disk import read_json, write_atomically
+from jaxattack.disk import write_atomically
 from jaxattack.release import installation
 from jaxattack.report.architecture import ARCHITECTURE
 from jaxattack.report.compare import COMPARE
@@ -37,7 +37,6 @@ from jaxattack.report.reconstruction import RECONSTRUCTION
 from jaxattack.report.target import TARGET
 from jaxattack.types import InputError
 
-FORMAT = 1
 KINDS: Mapping[str, Kind] = {
     "membership": MEMBERSHIP,
     "matrix": MATRIX,
@@ -165,26 +164,6 @@ def check_figure(kind: str, figure: str) -> None:
         raise InputError(f"figure is {figure!r:.60}: a report on {kind} has {', '.join(KINDS[kind].figures)}.")
 
 
-def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """The findings of a report.
-
-    Args:
-        folder: that `write` wrote to.
-
-    Raises:
-        InputError: there is no report, or it is damaged or of another version.
-    """
-    folder = Path(folder)
-    findings = read_json(folder / "report.json")
-    kind = KINDS.get(str(findings.get("kind")))
-    if findings.get("format") != FORMAT or kind is None or not all(findings.get(part) for part in kind.needed):
-        raise InputError(
-            f"{folder / 'report.json'} has kind {findings.get('kind')!r:.40} and format {findings.get('format')!r:.40}, and this "
-            f"version reads format {FORMAT} of {' and '.join(KINDS)}, whole: make the report again."
-        )
-    return findings
-
-
 def table(findings: Any) -> RenderableType:
     """The findings, as for `write`, for a terminal of 80 columns."""
     plain = values(findings)
@@ -224,15 +203,3 @@ def headline(findings: Any) -> str:
     """What matters most in the findings, as for `write`, in plain sentences."""
     plain = values(findings)
     return KINDS[plain["kind"]].headline(plain)
-
-
-def measures(findings: Any) -> dict[str, float | None]:
-    """The figures in the findings, as for `write`, that a limit may be set on, what matters most first; None if not measured."""
-    plain = values(findings)
-    return {name: measure(plain) for name, measure in KINDS[plain["kind"]].measures.items()}
-
-
-def unfinished(findings: Any) -> str:
-    """Why the attack of the findings, as for `write`, stopped before its end, in a sentence; empty where it did not."""
-    plain = values(findings)
-    return KINDS[plain["kind"]].unfinished(plain)

@@ -21,6 +21,7 @@ from jaxattack.report.style import Drawing, inline
 
 _WORDS = (
     "percent", "points", "rate", "number", "count", "spread", "times", "duration", "size", "small", "dollars", "words", "shown",
+    "quantity",
 )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,6 @@ from jaxtyping import UInt8
 from matplotlib.figure import Figure
 from rich.console import RenderableType
 
-from jaxattack.report.measure import Measure
 from jaxattack.report.measure import Values as Values
 from jaxattack.report.style import FORMATS as FORMATS
 from jaxattack.report.style import Drawing, save, save_alone, styled
@@ -97,23 +95,17 @@ class Kind(NamedTuple):
     """How the findings of one kind of audit are shown.
 
     Attributes:
-        needed: parts of the findings without which there is nothing to show.
         figures: all that it may draw, by name.
         render: findings and figures, and what is listed of records -> a whole HTML document.
         files: findings -> further text files, by name.
         table: findings -> what a terminal shows.
         headline: findings -> what matters most, in plain sentences.
-        measures: figures that a limit may be set on, by name, what matters most first.
         choose: findings and what of them is to be drawn -> findings of that alone.
-        unfinished: findings -> why the attack stopped before its end, in a sentence; empty where it did not.
     """
 
-    needed: tuple[str, ...]
     figures: Mapping[str, Draw]
     render: Callable[..., str]
     files: Callable[[Values], dict[str, str]]
     table: Callable[[Values], RenderableType]
     headline: Callable[[Values], str]
-    measures: Mapping[str, Measure] = MappingProxyType({})
     choose: Callable[[Values, Choice], Values] = choose_nothing
-    unfinished: Callable[[Values], str] = lambda findings: ""  # noqa: ARG005 (most have no end but their own)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from jaxattack.audit.curves import FPRS, rate_key
+from jaxattack.audit.findings.rates import FPRS, rate_key
 
 Values = Mapping[str, Any]
 Measure = Callable[[Values], float | None]
@@ -160,6 +160,23 @@ GENERATOR: Mapping[str, Measure] = {
     },
 }
 """The largest of all attacks that were run; the lower end allows for the choice."""
+
+MEASURES: Mapping[str, Mapping[str, Measure]] = {
+    "membership": MEMBERSHIP,
+    "matrix": MATRIX,
+    "extraction": EXTRACTION,
+    "inversion": INVERSION,
+    "epsilon": EPSILON,
+    "evasion": EVASION,
+    "ownership": OWNERSHIP,
+    "poisoning": POISONING,
+    "reconstruction": RECONSTRUCTION,
+    "architecture": ARCHITECTURE,
+    "generator": GENERATOR,
+    "target": TARGET,
+    "compare": {},
+}
+"""By kind of audit; of each, what matters most first."""
 
 
 def why_unfinished(findings: Values) -> str:

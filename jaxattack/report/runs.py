@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from jaxattack.disk import read_json
-from jaxattack.report.folder import measures, read, unfinished
-from jaxattack.store import RunFolder
-from jaxattack.types import InputError
+from jaxattack.error import InputError
+from jaxattack.report.document import measures, read, unfinished
+from jaxattack.report.wording import quantity
 
 _ANSWERS = ("extraction", "inversion", "evasion", "reconstruction")
 """What the files are called that say whose answers a folder keeps (`jaxattack.audit.session`)."""
@@ -100,9 +100,11 @@ def headline_figure(findings: Mapping[str, Any]) -> tuple[str, float | None]:
 def _without_report(place: Path) -> tuple[str, str]:
     """The kind of what has no report, and how far it got; empty where nothing of an audit is there."""
     if (place / "run.json").exists():
-        return "membership", f"{len(RunFolder.existing(place).complete_models()):,} models, no report"
+        from jaxattack.store import RunFolder  # and with it JAX, which reports need not
+
+        return "membership", f"{quantity(len(RunFolder.existing(place).complete_models()), 'model')}, no report"
     if (place / "cells").is_dir():
-        return "matrix", f"{sum(1 for _ in (place / 'cells').glob('*.json')):,} cells, no report"
+        return "matrix", f"{quantity(sum(1 for _ in (place / 'cells').glob('*.json')), 'cell')}, no report"
     if (place / "model.json").exists():
         read_json(place / "model.json")
         return "model", "complete"
@@ -110,7 +112,7 @@ def _without_report(place: Path) -> tuple[str, str]:
         if (place / f"{kind}.json").exists():
             return kind, "answers, no report"
     poisoned = [copies for copies in place.glob("copies-*") if (copies / "run.json").exists()]
-    return ("membership", f"{len(poisoned):,} amounts of poison, no report") if poisoned else ("", "")
+    return ("membership", f"{quantity(len(poisoned), 'run')} with poison, no report") if poisoned else ("", "")
 
 
 def _files(place: Path) -> list[Path]:

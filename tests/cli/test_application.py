@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import subprocess
 import sys
 from importlib import import_module
@@ -41,6 +42,41 @@ def test_what_names_no_command_imports_no_jax(words, status, said):
     )
     assert done.returncode == status, done.stderr
     assert said in done.stdout + done.stderr
+
+
+WITHOUT_DRAWING = """
+import sys
+from jaxattack.cli import main
+
+sys.argv[1:] = {words!r}
+try:
+    main()
+finally:
+    assert not {{"jax", "scipy", "matplotlib", "sklearn"}} & {{*sys.modules}}
+"""
+
+
+@pytest.mark.parametrize("words", [["runs"], ["runs", "there", "--json"]])
+def test_a_list_of_reports_imports_nothing_that_computes_or_draws(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    findings = {
+        "format": 1,
+        "kind": "evasion",
+        "title": "T",
+        "victim": {"name": "v"},
+        "records": [1],
+        "cost": {"queries": 1},
+    }
+    findings |= {"attack": {"complete": True}, "success": {"among_right": 0.5}}
+    for place in ("jaxattack-runs/one", "there/one"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "report.json").write_text(json.dumps(findings))
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_DRAWING.format(words=words)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "evasion" in done.stdout
+    assert "success" in done.stdout
 
 
 @pytest.mark.parametrize("name", COMMANDS)

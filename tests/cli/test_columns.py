@@ -57,7 +57,7 @@ def test_a_word_that_is_there_twice_is_a_column_once():
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
-        ("rond:2", "there is no defence 'rond': choose from none, dropout, round"),
+        ("rond:2", "there is no defence 'rond' (did you mean 'round'?): choose from none, dropout, round"),
         ("relaxloss+distillation", "names two learners"),
         ("none:3", "there is no"),
         ("", "there is no defence ''"),

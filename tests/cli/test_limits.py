@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from jaxattack import report
 from jaxattack.cli import application
 from jaxattack.cli.limits import Limit, check_limits, limits_from, violations
 from jaxattack.cli.output import Output
 from jaxattack.cli.status import STATUSES
 from jaxattack.error import InputError
+from jaxattack.report.measure import MEASURES
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ def test_a_figure_fails_above_its_limit_and_not_at_it():
         violations(limits_from(("tpr@0.001=1",)), figures)
 
 
-@pytest.mark.parametrize("kind", report.KINDS)
+@pytest.mark.parametrize("kind", MEASURES)
 def test_every_kind_of_report_names_its_figures_before_anything_is_done(kind):
-    measures = report.KINDS[kind].measures
+    measures = MEASURES[kind]
     check_limits(limits_from([f"{name}=1" for name in measures]), measures)
     with pytest.raises(InputError, match="fail-above is charm=1 and charm is not measured: "):
         Output(fail_above=("charm=1",)).check(kind)

@@ -106,6 +106,18 @@ def test_damaged_findings_are_refused_in_one_sentence_and_nothing_is_written(dam
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
+@pytest.mark.parametrize("options", [{"attacks": ("loss",)}, {"declare": "loss"}, {"protocol": "leave-one-out"}])
+def test_attacks_of_findings_that_are_compared_as_they_are_are_refused(options, tmp_path):
+    for name in ("one", "other"):
+        write(tmp_path / name, evasion())
+    (name,) = options
+    with pytest.raises(InputError, match=f"{name} is given and reports are compared, .*: leave {name} out"):
+        compare(tmp_path / "one", tmp_path / "other", output=QUIET, out=tmp_path / "both", **options)
+    assert not (tmp_path / "both").exists()
+    compare(tmp_path / "one", tmp_path / "other", output=QUIET, out=tmp_path / "both")
+    assert read(tmp_path / "both")["subject"] == "report"
+
+
 def evasion():
     """Findings on a record that was never changed."""
     quartiles = {"lower": 0.1, "median": 0.2, "upper": 0.3}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Literal, get_args, get_origin
 
 import pytest
 from cyclopts import App
@@ -44,7 +45,7 @@ def test_a_mistaken_option_of_any_command_imports_no_jax():
         (["extract", "--budget"], "--budget requires an argument"),
         (["extract", "--level", "all"], "--level"),
         (["score"], "OBSERVATIONS requires an argument"),
-        (["report", "one", "two"], "Unused Tokens: ['two']"),
+        (["report", "one", "two"], "'two' belongs to no option"),
     ],
 )
 def test_the_process_ends_with_the_mistake(words, said):
@@ -54,12 +55,20 @@ def test_the_process_ends_with_the_mistake(words, said):
     assert said in done.stderr
 
 
+def one_list(hint: object) -> object:
+    """A type; where it is one list of choices or another, both as one, as a mistake is told."""
+    parts = get_args(hint)
+    if parts and all(get_origin(part) is Literal for part in parts):
+        return Literal[tuple(choice for part in parts for choice in get_args(part))]
+    return hint
+
+
 def options(app: App, command: str) -> dict[str, tuple[object, ...]]:
     """What each option of a command is called and takes, in order."""
     found: dict[str, tuple[object, ...]] = {}
     for argument in app[command].assemble_argument_collection():
         if argument.parse and not argument.children:
-            hint = str if argument.name == "--config" else argument.hint
+            hint = str if argument.name == "--config" else one_list(argument.hint)
             note = argument.parameter
             found.setdefault(  # of two with one name, the first
                 argument.name,

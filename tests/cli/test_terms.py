@@ -49,8 +49,6 @@ def test_labels_alone_are_answered_behind_everything_else(victim):
     [
         (Terms(level="logit"), "level is 'logit' and the victim answers with probability: open it with level='logit'"),
         (Terms(precision="bfloat16"), "precision is 'bfloat16' and the victim answers with float64"),
-        (Terms(temperature=-1.0), "temperature is -1.0"),
-        (Terms(decimals=99), "decimals is 99"),
         (Terms(top=9), "9"),
         (Terms(defend=("label",), decimals=2), "label"),
     ],
@@ -59,6 +57,21 @@ def test_terms_that_a_victim_cannot_keep_are_refused(victim, terms, words):
     with pytest.raises(InputError, match=words) as caught:
         on_terms(victim, terms)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"temperature": -1.0}, "temperature is -1.0"),
+        ({"decimals": 99}, "decimals is 99"),
+        ({"top": -1}, "top is -1"),
+        ({"noise": -0.5}, "noise is -0.5"),
+        ({"rate": 0.0}, "rate is 0.0"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_its_option_before_anything_is_opened(words, message):
+    with pytest.raises(InputError, match=message):
+        Terms(**words)
 
 
 def test_an_unknown_defence_is_refused_before_anything_is_opened():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from jaxattack.report import KINDS, unfinished
-from jaxattack.report.measure import RATES
+from jaxattack.report.document import NEEDED
+from jaxattack.report.measure import MEASURES, RATES
 
 
 def figures(kind, findings):
-    return {name: measure(findings) for name, measure in KINDS[kind].measures.items()}
+    return {name: measure(findings) for name, measure in MEASURES[kind].items()}
 
 
 def attack(name, auc, tpr, lower):
@@ -133,3 +134,7 @@ def test_of_other_kinds_the_figure_of_the_headline_counts(kind, findings, measur
 def test_an_attack_that_came_to_its_end_is_finished(kind, ended, why):
     assert unfinished({"kind": kind, "attack": ended}) == why
     assert unfinished({"kind": "membership"}) == ""
+
+
+def test_every_kind_of_report_has_its_parts_and_its_figures():
+    assert KINDS.keys() == NEEDED.keys() == MEASURES.keys()

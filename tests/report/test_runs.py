@@ -56,7 +56,7 @@ def test_what_has_no_report_says_how_far_it_got(tmp_path):
         "run": ("membership", "3 models, no report"),
         "matrix": ("matrix", "0 cells, no report"),
         "theft": ("extraction", "answers, no report"),
-        "copies": ("membership", "1 amounts of poison, no report"),
+        "copies": ("membership", "1 run with poison, no report"),
         "model": ("model", "complete"),
     }
 

@@ -8,6 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
+FPRS = (0.1, 0.01, 0.001, 0.0001, 0.00001)
+"""The false-positive rates of every report."""
+
+
+def rate_key(rate: float) -> str:
+    """The name of a rate in findings: 1e-05 is "0.00001"."""
+    return np.format_float_positional(rate)
+
 
 @dataclass(frozen=True, kw_only=True)
 class RateFindings:

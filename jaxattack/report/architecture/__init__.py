@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from jaxattack.report import measure
 from jaxattack.report.architecture.figures import FIGURES
 from jaxattack.report.architecture.page import render
 from jaxattack.report.architecture.reading import headline
@@ -10,12 +9,9 @@ from jaxattack.report.architecture.tables import comma_separated, table
 from jaxattack.report.kind import Kind
 
 ARCHITECTURE = Kind(
-    needed=("victim", "attack", "zoo", "attributes", "cost"),
     figures=FIGURES,
     render=render,
     files=lambda findings: {"attributes.csv": comma_separated(findings)},
     table=table,
     headline=headline,
-    measures=measure.ARCHITECTURE,
-    unfinished=measure.why_unfinished,
 )

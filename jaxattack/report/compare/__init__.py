@@ -9,7 +9,6 @@ from jaxattack.report.compare.tables import files, table
 from jaxattack.report.kind import Kind
 
 COMPARE = Kind(
-    needed=("runs", "subject", "cost"),
     figures=FIGURES,
     render=render,
     files=files,

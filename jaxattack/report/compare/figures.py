@@ -21,7 +21,7 @@ from jaxattack.report.compare.reading import claimed, quoted_rate, signed
 from jaxattack.report.kind import Draw, of_findings
 from jaxattack.report.membership.figures import roc
 from jaxattack.report.style import INK, MUTED, RULE, SERIES, WIDE
-from jaxattack.report.wording import number, percent, rate
+from jaxattack.report.wording import number, percent, quantity, rate
 
 _DARK, _LIGHT = "#17191d", "#fdfdfd"  # on colours that stay as they are where the page is dark
 _ROW = 0.1
@@ -67,8 +67,8 @@ def _differences(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     clear = sum(leak is not None and leak["auc"]["clear"] for attack in attacks for leak in attack["differences"])
     return (
         figure,
-        f"{len(attacks)} attacks: how much more each finds than of {first}, with 95% intervals; {clear} differences of AUC "
-        "leave 0 out.",
+        f"{quantity(len(attacks), 'attack')}: how much more each finds than of {first}, with 95% intervals; of AUC "
+        f"{quantity(clear, 'difference')} without 0.",
     )
 
 
@@ -125,7 +125,7 @@ def _cells(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
         axes.spines[:].set_visible(False)
         axes.set_xlabel(f"{run['name']} less {findings['runs'][0]['name']}")
     clear = sum(c is not None and c["clear"] for cell in findings["cells"] for c in cell["differences"])
-    return figure, f"Heat map of the difference in {len(findings['cells'])} cells, {clear} of them clear."
+    return figure, f"Heat map of the difference in {quantity(len(findings['cells']), 'cell')}, {clear} of them clear."
 
 
 def _row(cell: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ there are not are left out; an infinite epsilon, which bounds nothing, and a los
 
 from __future__ import annotations
 
-from jaxattack.report import measure
 from jaxattack.report.epsilon.figures import FIGURES
 from jaxattack.report.epsilon.page import render
 from jaxattack.report.epsilon.reading import headline
@@ -14,11 +13,9 @@ from jaxattack.report.epsilon.tables import comma_separated, table
 from jaxattack.report.kind import Kind
 
 EPSILON = Kind(
-    needed=("experiment", "bounds", "cost"),
     figures=FIGURES,
     render=render,
     files=lambda findings: {"bounds.csv": comma_separated(findings)},
     table=table,
     headline=headline,
-    measures=measure.EPSILON,
 )

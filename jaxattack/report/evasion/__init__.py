@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from jaxattack.report import measure
 from jaxattack.report.evasion.figures import FIGURES
 from jaxattack.report.evasion.page import render
 from jaxattack.report.evasion.reading import headline
@@ -10,12 +9,9 @@ from jaxattack.report.evasion.tables import comma_separated, table
 from jaxattack.report.kind import Kind
 
 EVASION = Kind(
-    needed=("victim", "attack", "success", "records", "cost"),
     figures=FIGURES,
     render=render,
     files=lambda findings: {"records.csv": comma_separated(findings)},
     table=table,
     headline=headline,
-    measures=measure.EVASION,
-    unfinished=measure.why_unfinished,
 )

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from jaxattack.report.kind import Draw, Pictures, of_findings
 from jaxattack.report.pictures import grid
 from jaxattack.report.style import COLUMN, SERIES, WIDE, label_logarithmic
-from jaxattack.report.wording import count, percent
+from jaxattack.report.wording import count, percent, quantity
 
 MANY = 3
 """Questions about a record that make a curve, at least: itself and one example make a step."""
@@ -34,7 +34,7 @@ def _gallery(findings: Mapping[str, Any], pictures: Pictures) -> tuple[Figure, s
     )
     return (
         figure,
-        f"{len(entries)} records, the examples made of them, and the change: {', '.join(map(_labels, entries))}.",
+        f"{quantity(len(entries), 'record')}, examples made of them, and the change: {', '.join(map(_labels, entries))}.",
     )
 
 
@@ -60,7 +60,7 @@ def _curve(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     success = findings["success"]
     return (
         figure,
-        f"Success against distance: {percent(success['among_right'])} of {success['right']} records are fooled.",
+        f"Success against distance: {percent(success['among_right'])} of {quantity(success['right'], 'record')} fooled.",
     )
 
 

@@ -5,7 +5,6 @@ Findings are `jaxattack.audit.findings.extraction.ExtractionFindings`, whose doc
 
 from __future__ import annotations
 
-from jaxattack.report import measure
 from jaxattack.report.extraction.figures import FIGURES
 from jaxattack.report.extraction.page import render
 from jaxattack.report.extraction.reading import headline
@@ -13,7 +12,6 @@ from jaxattack.report.extraction.tables import comma_separated, table
 from jaxattack.report.kind import Kind
 
 EXTRACTION = Kind(
-    needed=("victim", "attack", "fidelity", "cost"),
     figures=FIGURES,
     render=render,
     files=lambda findings: {
@@ -22,6 +20,4 @@ EXTRACTION = Kind(
     },
     table=table,
     headline=headline,
-    measures=measure.EXTRACTION,
-    unfinished=measure.why_unfinished,
 )

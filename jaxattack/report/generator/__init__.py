@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from jaxattack.report import measure
 from jaxattack.report.generator.figures import FIGURES
 from jaxattack.report.generator.page import render
 from jaxattack.report.generator.reading import headline
@@ -10,11 +9,9 @@ from jaxattack.report.generator.tables import comma_separated, table
 from jaxattack.report.kind import Kind
 
 GENERATOR = Kind(
-    needed=("generators", "attacks", "cost"),
     figures=FIGURES,
     render=render,
     files=lambda findings: {"attacks.csv": comma_separated(findings)},
     table=table,
     headline=headline,
-    measures=measure.GENERATOR,
 )

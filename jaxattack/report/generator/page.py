@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxattack.audit.curves import rate_key
+from jaxattack.audit.findings.rates import rate_key
 from jaxattack.report.generator.figures import SIGHTS
 from jaxattack.report.generator.reading import RATES, finds, lowest_rate, sentences
 from jaxattack.report.generator.tables import tpr

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxattack.audit.curves import rate_key
+from jaxattack.audit.findings.rates import rate_key
 from jaxattack.report.wording import count, duration, number, percent, quantity, rate
 
 RATES = (0.1, 0.01, 0.001)

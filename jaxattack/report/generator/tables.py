@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
-from jaxattack.audit.curves import rate_key
+from jaxattack.audit.findings.rates import rate_key
 from jaxattack.report.generator.reading import RATES
 from jaxattack.report.grid import Grid, empty_grid
 from jaxattack.report.spreadsheet import comma_separated_rows

@@ -7,7 +7,6 @@ are left out where there are none.
 
 from __future__ import annotations
 
-from jaxattack.report import measure
 from jaxattack.report.inversion.figures import FIGURES
 from jaxattack.report.inversion.page import render
 from jaxattack.report.inversion.reading import headline
@@ -15,12 +14,9 @@ from jaxattack.report.inversion.tables import comma_separated, table
 from jaxattack.report.kind import Kind
 
 INVERSION = Kind(
-    needed=("victim", "attack", "recognition", "targets", "cost"),
     figures=FIGURES,
     render=render,
     files=lambda findings: {"targets.csv": comma_separated(findings)},
     table=table,
     headline=headline,
-    measures=measure.INVERSION,
-    unfinished=measure.why_unfinished,
 )

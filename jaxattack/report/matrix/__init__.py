@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from jaxattack.report import measure
 from jaxattack.report.kind import Kind
 from jaxattack.report.matrix.figures import FIGURES
 from jaxattack.report.matrix.page import render
@@ -10,11 +9,9 @@ from jaxattack.report.matrix.reading import headline
 from jaxattack.report.matrix.tables import comma_separated, table
 
 MATRIX = Kind(
-    needed=("columns", "cells", "cost"),
     figures=FIGURES,
     render=render,
     files=lambda findings: {"cells.csv": comma_separated(findings)},
     table=table,
     headline=headline,
-    measures=measure.MATRIX,
 )

@@ -22,7 +22,7 @@ from jaxattack.report.kind import Draw, of_findings
 from jaxattack.report.matrix.labels import put_labels
 from jaxattack.report.matrix.reading import FLOOR, Cell, attacks_of, cells_at, largest_auc, quoted_rate
 from jaxattack.report.style import MUTED, RULE, SERIES
-from jaxattack.report.wording import percent, rate
+from jaxattack.report.wording import percent, quantity, rate
 
 PAGE = 6.2
 _DARK, _LIGHT = "#17191d", "#fdfdfd"  # on colours that stay as they are where the page is dark
@@ -41,7 +41,7 @@ def _auc(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     figure = _heat_map(findings, rows, lambda area: (area - 0.5) / span, _two_digits)
     return (
         figure,
-        f"Heat map of AUC, {len(rows)} membership attacks on {len(findings['columns'])} columns, up to {top:.3f}.",
+        f"Heat map of AUC, {quantity(len(rows), 'membership attack')} on {quantity(len(findings['columns']), 'column')}, up to {top:.3f}.",
     )
 
 
@@ -68,7 +68,10 @@ def _others(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     if not rows:
         return None
     figure = _heat_map(findings, rows, lambda share: share, _two_digits)
-    return figure, f"Heat map of {len(rows)} attacks that steal or invert, on {len(findings['columns'])} columns."
+    return (
+        figure,
+        f"Heat map of {quantity(len(rows), 'attack')} by theft or inversion, on {quantity(len(findings['columns']), 'column')}.",
+    )
 
 
 def _two_digits(share: float) -> str:
@@ -173,7 +176,7 @@ def _pareto(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     _attacks_panel(figure.add_subplot(1, 2, 2), findings)
     return (
         figure,
-        f"Left, what {len(points)} columns give away against their test accuracy; right, what attacks get for queries.",
+        f"Left, leak against test accuracy of {quantity(len(points), 'column')}; right, what attacks get for queries.",
     )
 
 

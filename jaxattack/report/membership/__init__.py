@@ -6,7 +6,6 @@ out where there is none, and so is the time of training where nothing was traine
 
 from __future__ import annotations
 
-from jaxattack.report import measure
 from jaxattack.report.kind import Kind
 from jaxattack.report.membership.figures import FIGURES
 from jaxattack.report.membership.page import render
@@ -14,12 +13,10 @@ from jaxattack.report.membership.reading import choose, headline
 from jaxattack.report.membership.tables import comma_separated, latex, table
 
 MEMBERSHIP = Kind(
-    needed=("attacks", "claim", "models", "vulnerable", "vulnerability"),
     figures=FIGURES,
     render=render,
     files=lambda findings: {"attacks.csv": comma_separated(findings), "attacks.tex": latex(findings)},
     table=table,
     headline=headline,
     choose=choose,
-    measures=measure.MEMBERSHIP,
 )

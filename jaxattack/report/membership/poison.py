@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from jaxattack.report.style import MUTED, SERIES, WIDE
-from jaxattack.report.wording import count, percent, rate
+from jaxattack.report.wording import percent, quantity, rate
 
 RATE = "0.01"  # a few hundred records over all models resolve it
 SIDES = {"targets": "poisoned", "others": "all others"}
@@ -59,9 +59,11 @@ def poison_sentence(findings: Mapping[str, Any]) -> str:
     shares = [row["targets"]["tpr"][RATE] for row in (before, after)]
     rates = [percent(share, 2) for share in shares]
     rest = [f"{row['others']['auc']:.3f}" for row in (before, after)]
-    change = "raise" if shares[1] > shares[0] else "lower" if shares[1] < shares[0] else "do not change"
+    one = after["copies"] == 1
+    more, fewer, same = ("raises", "lowers", "does not change") if one else ("raise", "lower", "do not change")
+    change, them = more if shares[1] > shares[0] else fewer if shares[1] < shares[0] else same, "it" if one else "them"
     return (
-        f"{count(after['copies'])} copies with a wrong label {change} what {poison['attack']} finds of {count(poison['targets'])} "
-        f"records: {rates[0]} without them and {rates[1]} with them, at {rate(RATE)} false positives. The AUC of all others goes from "
-        f"{rest[0]} to {rest[1]}."
+        f"{quantity(after['copies'], 'copy')} with a wrong label {change} what {poison['attack']} finds of "
+        f"{quantity(poison['targets'], 'record')}: {rates[0]} without {them} and {rates[1]} with {them}, at {rate(RATE)} false "
+        f"positives. The AUC of all others goes from {rest[0]} to {rest[1]}."
     )

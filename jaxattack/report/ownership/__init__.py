@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from jaxattack.report import measure
 from jaxattack.report.kind import Kind
 from jaxattack.report.ownership.figures import FIGURES
 from jaxattack.report.ownership.page import render
@@ -10,7 +9,6 @@ from jaxattack.report.ownership.reading import headline
 from jaxattack.report.ownership.tables import comma_separated, suspects_comma_separated, table
 
 OWNERSHIP = Kind(
-    needed=("split", "victims", "suspects", "tests", "cost"),
     figures=FIGURES,
     render=render,
     files=lambda findings: {
@@ -19,5 +17,4 @@ OWNERSHIP = Kind(
     },
     table=table,
     headline=headline,
-    measures=measure.OWNERSHIP,
 )

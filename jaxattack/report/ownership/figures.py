@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from jaxattack.report.kind import Draw, of_findings
 from jaxattack.report.ownership.reading import short_names
 from jaxattack.report.style import MUTED, SERIES
-from jaxattack.report.wording import number
+from jaxattack.report.wording import number, quantity
 
 PAGE = 6.2
 _DARK, _LIGHT = "#17191d", "#fdfdfd"  # on colours that stay as they are where the page is dark
@@ -59,7 +59,7 @@ def _auc(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     low = float(np.nanmin(values))
     return (
         figure,
-        f"Heat map of AUC against independent models, {len(kinds)} kinds of suspects by {len(tests)} tests, from {low:.2f}.",
+        f"Heat map of AUC against independent models, {quantity(len(kinds), 'kind')} of suspects by {quantity(len(tests), 'test')}, from {low:.2f}.",
     )
 
 
@@ -103,7 +103,7 @@ def _accusations(findings: Mapping[str, Any]) -> tuple[Figure, str] | None:
     )
     return (
         figure,
-        f"Shares of {tests[0]['rank_false']['models']} independent models accused at 5% by {len(tests)} tests, with 95% intervals.",
+        f"Shares of {tests[0]['rank_false']['models']} independent models accused at 5% by {quantity(len(tests), 'test')}, with 95% intervals.",
     )
 
 

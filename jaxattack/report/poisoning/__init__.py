@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from jaxattack.report import measure
 from jaxattack.report.kind import Kind
 from jaxattack.report.poisoning.figures import FIGURES
 from jaxattack.report.poisoning.page import render
@@ -10,11 +9,9 @@ from jaxattack.report.poisoning.reading import headline
 from jaxattack.report.poisoning.tables import comma_separated, table
 
 POISONING = Kind(
-    needed=("victim", "clean", "attacks", "cost"),
     figures=FIGURES,
     render=render,
     files=lambda findings: {"points.csv": comma_separated(findings)},
     table=table,
     headline=headline,
-    measures=measure.POISONING,
 )

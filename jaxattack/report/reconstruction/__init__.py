@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from jaxattack.report import measure
 from jaxattack.report.kind import Kind
 from jaxattack.report.reconstruction.figures import FIGURES
 from jaxattack.report.reconstruction.page import render
@@ -10,12 +9,9 @@ from jaxattack.report.reconstruction.reading import headline
 from jaxattack.report.reconstruction.tables import comma_separated, table
 
 RECONSTRUCTION = Kind(
-    needed=("victim", "attack", "comparisons", "targets", "cost"),
     figures=FIGURES,
     render=render,
     files=lambda findings: {"targets.csv": comma_separated(findings)},
     table=table,
     headline=headline,
-    measures=measure.RECONSTRUCTION,
-    unfinished=measure.why_unfinished,
 )

@@ -6,7 +6,6 @@ records whose membership is known is null where none is.
 
 from __future__ import annotations
 
-from jaxattack.report import measure
 from jaxattack.report.kind import Kind
 from jaxattack.report.target.figures import FIGURES
 from jaxattack.report.target.page import render
@@ -14,11 +13,9 @@ from jaxattack.report.target.reading import headline
 from jaxattack.report.target.tables import comma_separated, table
 
 TARGET = Kind(
-    needed=("attacks", "verdicts", "records", "cost"),
     figures=FIGURES,
     render=render,
     files=lambda findings: {"records.csv": comma_separated(findings)},
     table=table,
     headline=headline,
-    measures=measure.TARGET,
 )
