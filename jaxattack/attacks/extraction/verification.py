@@ -5,7 +5,8 @@ that part, or `Verification.trials` where no budget ends earlier, is spent on in
 (`trials`), on which stolen model and victim are compared. The extraction is complete where the attack came to its end,
 at least `Verification.minimum` inputs were compared, none was answered differently, and the answers could have shown it:
 either numbers were compared, and as many of them differ from the answer before, or the answers are of several classes and
-some inputs beside boundaries of the stolen model. Then the share of disagreement on such inputs is at most 1 - 0.05^(1/n),
+some inputs beside boundaries of the stolen model. Where labels alone are compared, an input that the victim answers with the same
+number for all classes shows nothing, and does not count. Then the share of disagreement on such inputs is at most 1 - 0.05^(1/n),
 about 3/n, with 95% confidence. Inputs of another kind may still be answered otherwise.
 
 Two answers are different if
@@ -208,29 +209,37 @@ def _compare(
 ) -> Verdict:
     if not verification.trials:
         return Verdict(reason="it was not compared with the victim, as 0 trials were wanted.")
-    access, victim = oracle.access, None
+    access, victim, boundary = oracle.access, None, False
     if draft.trial is not None:
         wrong = draft.trial(oracle, verification.minimum, rng)
-        place = np.full(len(wrong), "output")
+        place, count = np.full(len(wrong), "output"), len(wrong)
     else:
         label = (lambda x: draft.answer(x).label) if access.classes > 1 else None
         x, place = trials.draw(label, access, verification.trials, pool, allowance.fresh, rng)
         victim, count, _ = ask_most(oracle, x)
         place, wrong = place[:count], np.zeros(count, bool)
         if victim is not None:
-            wrong = differ(victim, draft.answer(x[:count]), access, exact=draft.exact)
+            wrong, boundary = differ(victim, draft.answer(x[:count]), access, exact=draft.exact), "boundary" in place
+            if not draft.exact:
+                told = ~_undecided(victim, access)
+                victim, place, wrong = victim.take(told), place[told], wrong[told]
     tallies = {str(one): Tally(int((place == one).sum()), int(wrong[place == one].sum())) for one in np.unique(place)}
-    reason = _doubt(tallies, verification.minimum)
+    reason = _doubt(tallies, verification.minimum, count - len(place))
     if not reason and victim is not None:
         # On how many inputs a model that repeats the answer before would have been found out.
         shows = draft.exact and differ(victim, victim.take(np.arange(len(place)) - 1), access, exact=True).sum()
-        reason = "" if shows >= verification.minimum else _alike(victim, access, "boundary" in tallies)
+        reason = "" if shows >= verification.minimum else _alike(victim, access, boundary)
     return Verdict(tallies=tallies, reason=reason)
 
 
-def _doubt(tallies: dict[str, Tally], minimum: int) -> str:
-    """Why comparing does not verify what was stolen; empty where it does."""
+def _doubt(tallies: dict[str, Tally], minimum: int, undecided: int) -> str:
+    """Why comparing does not verify what was stolen, beside inputs that show nothing; empty where it does."""
     count, wrong = (sum(getattr(tally, name) for tally in tallies.values()) for name in ("trials", "disagreements"))
+    if not wrong and count < minimum <= count + undecided:
+        return (
+            f"the victim answered {undecided} of {count + undecided} fresh inputs with one number for all classes, to its "
+            "precision: give a pool of records, or ask for more decimals."
+        )
     if not count:
         return (
             "nothing was left to verify it on: the budget ended with the attack, or every input had been asked; "
@@ -255,6 +264,15 @@ def _alike(victim: Answer, access: Access, boundary: bool) -> str:
     return (
         "" if boundary else "no boundary of the stolen model was reached to compare beside it: give a pool of records."
     )
+
+
+def _undecided(victim: Answer, access: Access) -> Bool[np.ndarray, "query"]:
+    """Where not even the least likely label would be called different."""
+    numbers = victim.probability if victim.logit is None else victim.logit
+    if numbers is None or access.classes == 1:
+        return np.zeros(len(victim.label), bool)
+    least = np.argmin(np.where(np.isnan(numbers), -np.inf, numbers), axis=1)
+    return ~differ(victim, Answer(least), access, exact=False)
 
 
 def differ(victim: Answer, stolen: Answer, access: Access, *, exact: bool) -> Bool[np.ndarray, "query"]:
