@@ -12,6 +12,7 @@ numbers of a sigmoid off 0 and 1.
     Sigmoid of several outputs        scores of independent labels, which are no probabilities of one label
     another, of one output            a regressor's number; where the graph names two classes, the logit of the second less that
                                       of the first, as the decision function of a linear support vector machine
+    another; rows of -z and z         the same, where a node of skl2onnx's kind is in the graph: raw scores before a sigmoid of z
     another; rows that sum to 1       probabilities (an ensemble's mean, a normaliser, a softmax in parts)
     a sum or product; other rows      logits
     another; rows from 0 to 1         scores of independent labels
@@ -38,6 +39,9 @@ _SIGMOIDS = {"HardSigmoid", "Sigmoid"}
 _CLIPPING = {"Clip", "Max", "Min"}
 _LINEAR = {"Add", "BatchNormalization", "Conv", "Gemm", "LinearClassifier", "MatMul", "Mul", "Sub", "Sum"}
 
+_CLASSICAL = "ai.onnx.ml"
+"""The domain of the operators of models such as trees and support vector machines."""
+
 SUM = 1e-3
 """How far the sum of a row of probabilities may be from 1, in float16 too."""
 
@@ -48,10 +52,12 @@ class Output(NamedTuple):
     Attributes:
         last: the operator that decides what its numbers are.
         names: of its columns, in order; empty where the graph names none.
+        estimator: whether a node of classical models is in the graph, as skl2onnx makes them.
     """
 
     last: str
     names: tuple[str, ...]
+    estimator: bool = False
 
 
 def read_outputs(path: str | Path, install: str) -> dict[str, Output]:
@@ -69,7 +75,11 @@ def read_outputs(path: str | Path, install: str) -> dict[str, Output]:
     lists = [names for node in graph.node if (names := _classes(node))]
     several = {*lists}
     default_names = lists[0] if len(several) == 1 else ()
-    return {output.name: _output(output.name, makers, default_names) for output in graph.output}
+    estimator = any(node.domain == _CLASSICAL for node in graph.node)
+    return {
+        output.name: _output(output.name, makers, default_names)._replace(estimator=estimator)
+        for output in graph.output
+    }
 
 
 def external_files(path: str | Path, install: str) -> list[Path]:
@@ -143,6 +153,8 @@ def meaning(output: Output, scores: Float[np.ndarray, "query output"]) -> Meanin
         return "binary"
     if output.last == "LogSoftmax":
         return "logit"
+    if output.estimator and scores.shape[1] == 2 and scores.any() and (scores[:, 0] == -scores[:, 1]).all():
+        return "margin"
     if output.last in _SIGMOIDS:
         return "independent"
     if (scores >= 0).all() and (np.abs(scores.sum(axis=1) - 1) < SUM).all():

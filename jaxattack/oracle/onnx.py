@@ -29,6 +29,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from jaxattack.oracle.graph import Meaning, Output, external_files, meaning, meaning_sentence, read_outputs
+from jaxattack.oracle.graph_labels import names_beside
 from jaxattack.oracle.identity import of_file, probes
 from jaxattack.oracle.ledger import PRICE, CountingOracle
 from jaxattack.oracle.likelihood_scale import other_scale
@@ -101,18 +102,19 @@ def from_onnx(
             return Answer(scores.argmax(1).astype(np.int64), scores)
         return answer_from_logits(scores, level)
 
-    names = _names(session, output, outputs[output].names)
-    if len(names) == classes:
-        _require_own_labels(path, session, columns, records, output, np.array(names)[probe.argmax(axis=1)])
-    notes = [meaning_sentence(path, output, outputs[output], decided, classes)]
-    return CountingOracle(ask, access, price, lambda: read, names if len(names) == classes else (), notes)
+    names, doubts = _names(session, output, outputs[output].names), ()
+    names = names if len(names) == classes else ()
+    if names and (labels := _own_labels(session, columns, records)):
+        names, doubts = names_beside(path, output, probe.argmax(axis=1), labels, names)
+    notes = [meaning_sentence(path, output, outputs[output], decided, classes), *doubts]
+    return CountingOracle(ask, access, price, lambda: read, names, notes)
 
 
 def _by_class(scores: Float[np.ndarray, "query output"], decided: Meaning) -> Float[np.ndarray, "query cls"]:
-    """A score of every class: of one output for two classes, p and 1 - p, or the logits 0 and z."""
+    """A score of every class: of one output for two classes, p and 1 - p, or the logits 0 and z, also of -z and z."""
     if decided == "binary":
         return np.hstack([1 - scores, scores])
-    return np.hstack([np.zeros_like(scores), scores]) if decided == "margin" else scores
+    return np.hstack([np.zeros_like(scores[:, -1:]), scores[:, -1:]]) if decided == "margin" else scores
 
 
 def tensor_of(path: str | Path, tensor: str) -> Callable[[np.ndarray], Float[np.ndarray, "query number"]]:
@@ -277,32 +279,15 @@ def _run(session: Any, columns: list[_Column], output: str, batch: Shaped[np.nda
     return session.run([output], feeds)[0]
 
 
-def _require_own_labels(
-    path: str | Path,
-    session: Any,
-    columns: list[_Column],
-    x: Shaped[np.ndarray, "query *feature"],
-    output: str,
-    label: Shaped[np.ndarray, "query"],
-) -> None:
-    """Refuse scores that rank the classes otherwise than the labels that the graph answers beside them.
-
-    Raises:
-        InputError: of most records the largest score is another class's, as of the raw scores of support vector machines.
-    """
+def _own_labels(session: Any, columns: list[_Column], x: Shaped[np.ndarray, "query *feature"]) -> list[str] | list[int]:
+    """The labels that a graph answers beside its scores; none where it has no output of labels, or several."""
     own = [
         one.name for one in session.get_outputs() if _tensor(one.type) in ("int64", "string") and "map(" not in one.type
     ]
     if len(own) != 1:
-        return
+        return []
     size = columns[0].batch or 1
-    answers = [np.ravel(_run(session, columns, own[0], pad(some[None], size)))[0] for some in x]
-    wrong = sum(str(answer) != one for answer, one in zip(answers, label, strict=True))
-    if 2 * wrong > len(x):
-        raise InputError(
-            f"{path}: of {wrong} of {len(x)} records the largest of {output} is of another class than {own[0]} says, as of the raw scores of "
-            "support vector machines: export it with probabilities."
-        )
+    return [np.ravel(_run(session, columns, own[0], pad(some[None], size)))[0] for some in x]
 
 
 def _as_numbers(column: _Column, part: np.ndarray) -> np.ndarray:
