@@ -6,18 +6,17 @@ The victim cuts each number into bins and gives every bin and every category a w
 
 and what a record does not give adds nothing. So a query of one feature alone reads one bin's weights, and the empty query the
 bias. Bins are found by bisection between values that are answered differently, all features in one call a round; two values
-that are answered alike are taken to lie in one bin. A number whose middle scores halfway between its ends is not cut into bins.
+that are answered alike are taken to lie in one bin. A number whose probes score on one line is not cut into bins.
 
-Two bins with the very same weights, as those with the same few records of each class have, hide the bins between them from
-bisection. So every number is also asked in the middle of each sixteenth of its range, in a random order, all numbers in one
-query; a query that does not score what was stolen is asked again one number at a time, and bisection goes on. That finds
-every bin as wide as a sixteenth. No bounded number of queries finds all: where two bins of one number are answered alike, or
-both its ends and all that was asked between, narrower bins may be missed, and what was stolen is never complete if any number has bins.
+Two bins with the very same weights hide the bins between them from bisection. So all numbers are also asked together in the
+middle of each sixteenth of their ranges, in a random order; a query that does not score what was stolen is asked again one
+number at a time, and bisection goes on. That finds every bin as wide as a sixteenth; narrower ones may be missed between
+bins that are answered alike, or if both ends and all that was asked between them are, and `doubt` says so.
 
 The paper asks one feature at a time. Once the weights on both sides of an edge are known, a query only has to tell on which
-side its value lies; and the sum over several features tells it of all of them at once, for different choices of sides have
-different sums. So one query bisects edges of up to eight features. Sums are told apart if the victim answers in float64 and
-does not round; of any other victim each number is asked alone, also in the middle of gaps wider than a sixteenth.
+side its value lies, and the sum over several features tells it of all of them, for other sides have other sums: one query
+bisects edges of up to eight features. Sums are told apart if the victim answers in float64 and does not round; of any other
+victim each number is asked alone, also in the middle of gaps wider than a sixteenth.
 
 Cost: 17 + (values of the categories) + about 3 (edges of the bins) + (edges of the feature that has most) * log2(range / 16 /
 resolution) queries, in as many calls as bisections. Everything is up to a shift shared by the classes, taken as zero mean.
@@ -29,12 +28,13 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.spatial import KDTree
+from scipy.spatial.distance import pdist
 from scipy.special import softmax
 
 from jaxattack.attacks.extraction.asking import log_probability, widths
-from jaxattack.attacks.extraction.verification import EPSILON, Attack, Theft
+from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.types import (
+    EPSILON,
     NUMBERS,
     Access,
     Answer,
@@ -46,19 +46,16 @@ from jaxattack.types import (
 )
 
 _COARSE = 16
-"""Gaps wider than the range over this are asked alone, for they may hold several edges; no wider bin is missed.
-
-Of 48 thefts of regressions on six tables, in 5 and 10 bins, all find every edge with 8 and 32, from 2% fewer and 9% more queries.
-"""
+"""Gaps wider than the range over this are asked alone, for they may hold several edges; no wider bin is missed. Of 48 regressions on six tables,
+in 5 and 10 bins, all find every edge with 8 and 32, from 2% fewer and 9% more queries."""
 
 _TOGETHER = 8
 """Edges that one query bisects at most: two to this power sums are told apart. Of the 48 4 takes 34% more queries, 12 4% fewer and
 a third more time."""
 
 _SUM = 1e-9
-"""How close a score must come to a sum of weights, in float64; the next best sum is to be ten times farther. Of the 48 as many
-queries from 1e-11 to 1e-8; of half of them 1e-5 takes 12% more, and one is not complete. Of 12 as many queries where it is to be as far or 100
-times farther."""
+"""How close a score must come to a sum of weights, in float64; the next best is to be ten times farther, and may be as far or 100 times. Of the
+48 as many queries from 1e-11 to 1e-8; of half of them 1e-5 takes 12% more, and one is not complete."""
 
 
 class Bins(NamedTuple):
@@ -170,18 +167,17 @@ class _Search:
         access, inputs = oracle.access, oracle.access.inputs
         self._oracle, self._numeric = oracle, inputs.categories == 0
         self._exact = access.precision == "float64" and access.decimals is None
-        # Confidences so near are one answer: of 24 thefts in bfloat16 137 edges are missed, with twice this 253; half tells bins by
-        # the rounding of float32. Of 48 in float64 and 24 in float32 no edge is missed from this to eight times as much.
+        # Confidences so near are one answer: of 24 thefts in bfloat16 137 edges are missed, with twice this 253, with half bins are told by the
+        # rounding of float32. Of 48 in float64 and 24 in float32 no edge is missed from this to eight times as much.
         self._alike = EPSILON[access.precision] if access.decimals is None else 10.0**-access.decimals
         self._wide = (inputs.high - inputs.low) / _COARSE
         self._width = widths(inputs, resolution / 2)
-        self._alone: set[tuple[int, float]] = set()
         values = [
             np.arange(count, dtype=float) if count else np.array([low, high])
             for low, high, count in zip(inputs.low, inputs.high, inputs.categories, strict=True)
         ]
         feature, value = np.repeat(np.arange(len(values)), [len(some) for some in values]), np.concatenate(values)
-        score = self._ask([np.zeros(0, int), *np.arange(len(feature))[:, None]], feature, value)
+        score = self._ask(1 + np.arange(len(feature)), feature, value)  # the first gives nothing
         self._bias, self._probe = score[0], Probes(feature, value, score[1:] - score[0])
         self._together, self._sums = np.zeros((0, len(values))), score[:0]
         self._line = 3  # probes that make a straight line
@@ -196,9 +192,8 @@ class _Search:
         part = rng.permuted(np.tile(np.arange(_COARSE), (len(feature), 1)), axis=1).T
         x[:, feature] = inputs.low[feature] + (part + 0.5) * self._wide[feature]
         row, column = np.nonzero(~np.isnan(x))
-        groups = np.split(np.arange(len(row)), np.flatnonzero(np.diff(row)) + 1)
-        self._sums = self._ask(groups, column, x[row, column])
-        self._together, self._line = x, 2
+        self._together, self._sums = x, self._ask(row, column, x[row, column])
+        self._line = 2
         if len(self._unexplained()):
             self._line = 3
 
@@ -209,8 +204,7 @@ class _Search:
         elif len(rows := self._unexplained()):
             x = self._together[rows[0]]
             feature = np.flatnonzero(~np.isnan(x))
-            score = self._ask(list(np.arange(len(feature))[:, None]), feature, x[feature]) - self._bias
-            self._probe = self._probe.merge(Probes(feature, x[feature], score))
+            self._ask_alone(feature, x[feature])
             self._together, self._sums = (np.delete(part, rows[0], axis=0) for part in (self._together, self._sums))
         else:
             return False
@@ -229,8 +223,7 @@ class _Search:
             return ""
         for feature in np.flatnonzero(self._numeric & (self._width < self._wide) & ~bins.slopes.any(axis=1)):
             answer = softmax(bins.weights[feature] + self._bias, axis=1)
-            nearest = KDTree(answer).query(answer, k=2, p=np.inf)[0][:, 1]
-            if len(answer) == 1 or nearest.min() <= self._alike:
+            if len(answer) == 1 or pdist(answer, "chebyshev").min() <= self._alike:
                 hidden.append(str(feature))
         return (
             f"numbers that are answered alike in places that are apart ({', '.join(hidden)}) may have other bins between "
@@ -239,13 +232,20 @@ class _Search:
             else ""
         )
 
-    def _ask(self, groups: list[np.ndarray], feature: np.ndarray, value: np.ndarray) -> Float[np.ndarray, "query cls"]:
-        """The score, of zero mean over classes, of a query for each group of values, which gives nothing else."""
-        queries = np.full((len(groups), len(self._numeric)), np.nan)
-        for query, group in zip(queries, groups, strict=True):
-            query[feature[group]] = value[group]
-        score = log_probability(self._oracle(queries))
+    def _ask(
+        self, query: Int[np.ndarray, "value"], feature: Int[np.ndarray, "value"], value: Float[np.ndarray, "value"]
+    ) -> Float[np.ndarray, "query cls"]:
+        """The score, of zero mean over classes, of queries that give these values and nothing else."""
+        x = np.full((query.max(initial=-1) + 1, len(self._numeric)), np.nan)
+        x[query, feature] = value
+        score = log_probability(self._oracle(x))
         return score - score.mean(axis=1, keepdims=True)
+
+    def _ask_alone(self, feature: Int[np.ndarray, "value"], value: Float[np.ndarray, "value"]) -> None:
+        """Ask for each value by itself."""
+        if len(feature):
+            score = self._ask(np.arange(len(feature)), feature, value) - self._bias
+            self._probe = self._probe.merge(Probes(feature, value, score))
 
     def gaps(self) -> Int[np.ndarray, "gap"]:
         """The probes after which a gap is too wide: one that holds an edge, or may hold several where sums tell nothing."""
@@ -255,23 +255,22 @@ class _Search:
         return np.flatnonzero(hides & numeric)
 
     def _bisect(self, gaps: Int[np.ndarray, "gap"]) -> None:
-        """Ask for the middle of every gap."""
+        """Ask for the middle of every gap, those of several features in one query; alone for those whose sum does not tell the sides."""
         probe = self._probe
         feature, middle = probe.feature[gaps], (probe.value[gaps] + probe.value[gaps + 1]) / 2
-        keys = list(zip(feature.tolist(), middle.tolist(), strict=True))
-        separate = np.array([key in self._alone for key in keys])
-        joint = np.flatnonzero((np.diff(probe.value)[gaps] <= self._wide[feature]) & ~separate & self._exact)
-        groups = [*_groups(feature, joint), *np.setdiff1d(np.arange(len(gaps)), joint)[:, None]]
-        for group, score in zip(groups, self._ask(groups, feature, middle) - self._bias, strict=True):
-            sides = (
-                score[None]
-                if len(group) == 1
-                else _split(probe.score[gaps[group]], probe.score[gaps[group] + 1], score)
-            )
-            if sides is None:
-                self._alone.update(keys[member] for member in group)
-            else:
-                self._probe = self._probe.merge(Probes(feature[group], middle[group], sides))
+        joint = np.flatnonzero(self._exact & (np.diff(probe.value)[gaps] <= self._wide[feature]))
+        rank = _ordinal(feature[joint])
+        joint, rank = joint[np.argsort(rank, kind="stable")], np.sort(rank)
+        query = -1 - np.arange(len(gaps))
+        query[joint] = rank * len(gaps) + _ordinal(rank) // _TOGETHER
+        query = np.unique(query, return_inverse=True)[1]
+        score, known = (self._ask(query, feature, middle) - self._bias)[query], np.ones(len(gaps), bool)
+        for group in (np.flatnonzero(query == one) for one in np.flatnonzero(np.bincount(query) > 1)):
+            sides = _split(probe.score[gaps[group]], probe.score[gaps[group] + 1], score[group[0]])
+            known[group] = sides is not None
+            score[group] = np.nan if sides is None else sides
+        self._probe = probe.merge(Probes(feature[known], middle[known], score[known]))
+        self._ask_alone(feature[~known], middle[~known])
 
     def _differ(self) -> Bool[np.ndarray, "gap"]:
         """Whether neighbouring probes of one feature are answered differently."""
@@ -323,9 +322,6 @@ def _split(
     return np.where(sides[best, :, None] > 0, above, below)
 
 
-def _groups(feature: Int[np.ndarray, "gap"], joint: Int[np.ndarray, "joint"]) -> list[Int[np.ndarray, "_member"]]:
-    """The gaps of each joint query: of every feature at most one."""
-    own = feature[joint]
-    rank = np.arange(len(joint)) - np.searchsorted(own, own)
-    rows = [joint[rank == number] for number in range(rank.max(initial=-1) + 1)]
-    return [row[at : at + _TOGETHER] for row in rows for at in range(0, len(row), _TOGETHER)]
+def _ordinal(value: Int[np.ndarray, "gap"]) -> Int[np.ndarray, "gap"]:
+    """The place of each among those equal to it; they ascend."""
+    return np.arange(len(value)) - np.searchsorted(value, value)
