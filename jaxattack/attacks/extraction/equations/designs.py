@@ -35,26 +35,20 @@ Rows = Callable[[Shaped[np.ndarray, "query *feature"]], Float[np.ndarray, "query
 """What is solved for has a weight for each of these columns of a query."""
 
 SCOUTS = 8
-"""Without them the linear rows of benchmarks/extraction.py stay exact, but Adult takes 167 queries for 137. Half and double: 2% more.
-
-They go half way from the middle: of 24 regressions a quarter takes 14% more queries and all of it 8% more, for .1 and .2 of a digit less.
-"""
+"""Half way from the middle. Without them Adult takes 167 queries for 137; half and double 2% more. Of 24 regressions a quarter of the way
+takes 14% more queries and all of it 8% more, for .1 and .2 of a digit less."""
 
 NEARER, ROUNDS = 0.25, 12
 """How much nearer saturated queries are asked again, and how often: down to 1e-7 of the way.
-
-Of 72 regressions on nine tables, steep and not, of float64 and float32, all are stolen with half and double of each, and of `SPREAD`,
-`HALVINGS` and `SCOUTS`: half as near 1% fewer queries, double 5% more, half and double as often as many.
-"""
+Of 72 regressions, steep and not, all are stolen with half and double of each, and of `SPREAD`, `HALVINGS` and `SCOUTS`: half as near
+1% fewer queries, double 5% more, half and double as often as many."""
 
 SPREAD = 3
 """By how much the log-odds of all may exceed those of the scouts. Half 3% more queries; double 3% fewer, .07 of a digit less."""
 
-CANDIDATES, RANK = 2, 1e-10
-"""Random queries for each that is picked, and the share of the largest singular value below which one is 0.
-
-Of 48 regressions, three quarters of them with categories, 43 are complete; with one 44, with four 45; with a hundredth and ten times 43.
-"""
+RANK = 1e-10
+"""The share of the largest singular value below which one is 0. Of 48 regressions, three quarters of them with categories, as many are
+complete with a hundredth and ten times."""
 
 HALVINGS = 40
 """Of two classes separated steeply (breast cancer, C 1e4) two thefts of four fail without halvings, four with two rounds. Half and
@@ -77,20 +71,26 @@ def cosines(inputs: Inputs, queries: int, rng: np.random.Generator) -> Float[np.
 
 def independent(
     columns: Rows,
-    known: Float[np.ndarray, "row column"],
+    asked: Shaped[np.ndarray, "asked *feature"],
     inputs: Inputs,
-    queries: int,
+    x: Shaped[np.ndarray, "query *feature"],
     rng: np.random.Generator,
     draw: Draw = uniform,
 ) -> Float[np.ndarray, "query *feature"]:
-    """Random queries whose columns are as independent as can be, of each other and of rows that are known.
+    """Queries x, or as many others where values that are few make their columns dependent of each other and of what was asked.
 
-    They are picked from more than are wanted, by QR with pivoting. Every value of every category is among these: of as many
-    queries as a category has values, a third of the values are in none.
+    They are picked, by QR with pivoting, from as many random ones and such that show every value of every category: of as many
+    random queries as a category has values, a third of the values are in none.
     """
-    count = inputs.categories.ravel()
+    if not discrete(inputs):
+        return x
+    row = columns(np.concatenate([asked, as_read(inputs, x)]))
+    if missing(row) <= 0:
+        return x
+    known = row[: len(asked)]
+    queries, count = len(x), inputs.categories.ravel()
     value = np.arange(count.max(initial=0))[:, None] + rng.integers(count.max(initial=1), size=count.size)
-    x = draw(inputs, len(value) + CANDIDATES * queries, rng).reshape(len(value) + CANDIDATES * queries, -1)
+    x = draw(inputs, len(value) + queries, rng).reshape(len(value) + queries, -1)
     x[: len(value), count > 0] = (value % np.maximum(count, 1))[:, count > 0]
     x = x.reshape(len(x), *inputs.shape)
     row = columns(x)
@@ -101,40 +101,14 @@ def independent(
     return x[factors[1][:queries]]
 
 
-def spanning(
-    columns: Rows,
-    inputs: Inputs,
-    x: Shaped[np.ndarray, "query *feature"],
-    rng: np.random.Generator,
-) -> Shaped[np.ndarray, "query *feature"]:
-    """The queries where their columns are independent, and others where values that are few make them dependent."""
-    if not discrete(inputs):
-        return x
-    row = columns(as_read(inputs, x))
-    return x if _missing(row) <= 0 else independent(columns, row[:0], inputs, len(x), rng)
-
-
-def ask_independent(
-    tape: Tape, columns: Rows, queries: int, draw: Draw, rng: np.random.Generator, *, more: bool
-) -> None:
-    """Ask so many random queries, or such that all columns are independent, and more where it takes more and that is allowed."""
-    inputs = tape.access.inputs
-    x = draw(inputs, queries, rng)
-    if discrete(inputs):
-        known = columns(tape.u)
-        if _missing(np.concatenate([known, columns(as_read(inputs, x))])) > 0:
-            count = max(_missing(known), queries) if more else queries
-            x = independent(columns, known, inputs, count, rng, draw)
-    tape.ask_most(x)
-
-
 def ask_missing(tape: Tape, columns: Rows, rng: np.random.Generator) -> None:
     """Ask in place of queries that were saturated, or moved to other values because of it, until the columns are independent."""
-    for _ in range(ROUNDS if discrete(tape.access.inputs) else 0):
-        known = columns(tape.data.x)
-        if tape.refusal is not None or (missing := _missing(known)) <= 0:
+    inputs = tape.access.inputs
+    for _ in range(ROUNDS if discrete(inputs) else 0):
+        asked = tape.data.x
+        if tape.refusal is not None or (short := missing(columns(asked))) <= 0:
             return
-        ask_design(tape, independent(columns, known, tape.access.inputs, missing, rng), rng)
+        ask_design(tape, independent(columns, asked, inputs, uniform(inputs, short, rng), rng), rng)
 
 
 def discrete(inputs: Inputs) -> bool:
@@ -142,7 +116,7 @@ def discrete(inputs: Inputs) -> bool:
     return inputs.whole or bool((inputs.categories > 0).any())
 
 
-def _missing(row: Float[np.ndarray, "row column"]) -> int:
+def missing(row: Float[np.ndarray, "row column"]) -> int:
     """How many more rows it takes at least until the columns are independent."""
     return row.shape[1] - int(np.linalg.matrix_rank(row, rtol=RANK))
 
@@ -152,10 +126,6 @@ def ask_design(tape: Tape, x: Shaped[np.ndarray, "query *feature"], rng: np.rand
     access = tape.access
     scouts = SCOUTS if access.classes == 2 and access.level == "probability" else 0
     anchor, share, size = None, 0.5 if scouts else 1.0, scouts or len(x)
-
-    def balance(answer: Answer) -> Float[np.ndarray, "query"]:
-        return np.where(usable(access, answer), 1 / (1 + np.ptp(scores(access, answer), axis=1)), 0)
-
     for round_ in range(ROUNDS):
         answer = tape.ask_most(nearer(access.inputs, x[:size], anchor, share, rng))
         if tape.refusal is not None:
@@ -163,7 +133,7 @@ def ask_design(tape: Tape, x: Shaped[np.ndarray, "query *feature"], rng: np.rand
         x = np.concatenate([x[:size][~usable(access, answer)], x[size:]])
         if not len(x):
             return
-        anchor, size = balanced(tape, balance), len(x)
+        anchor, size = balanced(tape), len(x)
         if anchor is None:
             if round_ or not scouts:
                 return
@@ -186,19 +156,20 @@ def nearer(
     return np.where(inputs.categories > 0, category, numeric)
 
 
-def balanced(
-    tape: Tape, worth: Callable[[Answer], Float[np.ndarray, "query"]]
-) -> Shaped[np.ndarray, "*feature"] | None:
-    """The query on a tape whose answer is worth most.
+def balanced(tape: Tape) -> Shaped[np.ndarray, "*feature"] | None:
+    """The query on a tape whose answer is balanced best.
 
-    Where all are worth 0 the segment between two queries of unequal labels is bisected for one that is worth more; None
-    where there are no two, or the budget ends.
+    Where all are saturated the segment between two queries of unequal labels is bisected for one that is not; None where there
+    are no two, or the budget ends.
     """
+
+    def worth(answer: Answer) -> Float[np.ndarray, "query"]:
+        return np.where(usable(tape.access, answer), 1 / (1 + np.ptp(scores(tape.access, answer), axis=1)), 0)
+
     x, answer, inputs = tape.u, tape.answer, tape.access.inputs
-    value = worth(answer)
-    if value.max(initial=0) > 0:
+    value, other = worth(answer), np.flatnonzero(answer.label != answer.label[0])
+    if value.max() > 0:
         return x[value.argmax()]
-    other = np.flatnonzero(answer.label != answer.label[0]) if len(x) else []
     low, high = 0.0, 1.0
     for _ in range(HALVINGS if len(other) else 0):
         share = (low + high) / 2

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from scipy.linalg import lstsq
 
 from jaxattack.attacks.extraction.asking import uniform
-from jaxattack.attacks.extraction.equations.designs import RANK, ask_design, ask_missing, cosines, spanning
+from jaxattack.attacks.extraction.equations.designs import RANK, ask_design, ask_missing, cosines, independent
 from jaxattack.attacks.extraction.equations.families import Logits, draft, or_constant, softmax_logits
 from jaxattack.attacks.extraction.equations.features import FEATURE_MAPS, Columns
 from jaxattack.attacks.extraction.equations.tape import Tape
@@ -86,7 +86,8 @@ class OnColumns(Attack):
         """Answers to a design of so many queries, or of as many as were wished for."""
         tape, design = Tape(theft.oracle), cosines if self.features == "linear" else uniform
         columns, inputs, rng = Columns.of(self.features, theft.access), theft.access.inputs, theft.rng
-        ask_design(tape, spanning(columns, inputs, design(inputs, self.count(theft.access, default), rng), rng), rng)
+        x = design(inputs, self.count(theft.access, default), rng)
+        ask_design(tape, independent(columns, x[:0], inputs, x, rng), rng)
         if self.queries is None:
             ask_missing(tape, columns, rng)
         tape.require(self.needs(theft.access))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from jaxattack.attacks.extraction.equations.adaptive import place, scout
 from jaxattack.attacks.extraction.equations.bounds import Estimate, bounds, consistent
-from jaxattack.attacks.extraction.equations.designs import ask_independent
+from jaxattack.attacks.extraction.equations.designs import independent, missing
 from jaxattack.attacks.extraction.equations.families import softmax_logits
 from jaxattack.attacks.extraction.equations.features import Columns
 from jaxattack.attacks.extraction.equations.linear import MISFIT, OnColumns
@@ -20,11 +20,8 @@ from jaxattack.attacks.extraction.verification import Theft
 from jaxattack.types import Access, Draft, InputError, config
 
 ROUNDS = 8
-"""In which the second half of the queries are placed.
-
-Of 72 thefts of three small shapes half as many come .45 of a bit less near in total variation, in .7 of the time; twice as many .8
-nearer, in 1.4 of it.
-"""
+"""In which the second half of the queries are placed. Of 72 thefts of three small shapes half as many come .45 of a bit less near in total
+variation, in .7 of the time; twice as many .8 nearer, in 1.4 of it."""
 
 MOST = 6000
 """Unknowns that are solved for, in square matrices of that size: 288 MB each."""
@@ -81,8 +78,11 @@ class Rounded(OnColumns):
         tape, placed = Tape(theft.oracle), access.decimals is not None
         around = scout(tape, self.features == "linear", total, rng)
         count = (max(-(-total // 2), needs) if placed else total) - tape.total
+        if self.queries is None:
+            count = max(count, missing(columns(tape.u)))
         if tape.refusal is None and count > 0:
-            ask_independent(tape, columns, count, around.draw, rng, more=self.queries is None)
+            x = around.draw(access.inputs, count, rng)
+            tape.ask_most(independent(columns, tape.u, access.inputs, x, rng, around.draw))
         tape.require(needs)
         estimate = consistent(bounds(access, columns(tape.u), tape.answer))
         while tape.refusal is None and tape.total < total:
