@@ -29,26 +29,19 @@ Ask = Callable[[Float[np.ndarray, "query feature"]], Float[np.ndarray, "query eq
 """Queries in -1..1 -> the equations."""
 
 WIDER = 100.0
-"""Differences to one side have digits to spare, and are taken wider so that least squares tells their queries apart.
-
-Of 28 networks 27 are complete, and with a tenth and ten times so wide.
-"""
+"""Differences to one side have digits to spare, and are taken wider so that least squares tells their queries apart. Of 28 networks 27 are
+complete, and with a tenth and ten times so wide."""
 
 GAP = 30.0
-"""How far singular values fall where the span of the weights ends, and by how much the error of differences may be exceeded.
-
-Of 56 networks (6-3-3 to 20-8-2, tanh and sigmoid, six of float32) 53 are complete; of the first 28 26, with a third and thrice too.
-"""
+"""How far singular values fall where the span of the weights ends, and by how much the error of differences may be exceeded. Of 56 networks
+(6-3-3 to 20-8-2, tanh and sigmoid, six of float32) 53 are complete; of the first 28 26, with a third and thrice too."""
 
 MIXTURES = 50
 """Pairs of mixtures, of which the best is taken. A fifth 52."""
 
 SCALES, SHIFTS = np.meshgrid(np.geomspace(0.03, 30, 60), np.linspace(-6, 6, 121), indexing="ij")
 """Where the search for a unit starts: of shorter weights tanh is off a line by .77 |w|^2 / 2 = 3e-4 at a distance of 1, longer ones are steps of
-a thirtieth of that, and beyond 6 tanh' is below 3e-5.
-
-A quarter of either 53; but of 36 layers behind noise of 1e-8 and 1e-7 then 21 are near, half of either 25, and all 26.
-"""
+a thirtieth of that, and beyond 6 tanh' is below 3e-5. Of 36 layers behind noise of 1e-8 and 1e-7 26 are near, with half of either 25."""
 
 
 class Hidden(NamedTuple):
@@ -196,25 +189,19 @@ def _directions(
     hessian: Float[np.ndarray, "matrix neuron neuron"], rng: np.random.Generator
 ) -> Float[np.ndarray, "neuron neuron"] | None:
     """Columns v_j with every M = sum_j d_j v_j v_j^T; None where no mixture gives columns."""
-    best, least = None, np.inf
     if len(hessian) < 2 or not np.isfinite(hessian).all():
         return None
-    for mixture in rng.normal(size=(MIXTURES, 2, len(hessian))):
-        first, second = np.tensordot(mixture, hessian, 1)
-        try:
-            values, vectors = np.linalg.eig(np.linalg.solve(second, first).T)
-            if np.imag(values).any():
-                continue
-            vectors = np.real(vectors)
-            inverse = np.linalg.inv(vectors)
-        except np.linalg.LinAlgError:
-            continue
+    first, second = np.tensordot(rng.normal(size=(2, MIXTURES, len(hessian))), hessian, 1)
+    try:
         with np.errstate(all="ignore"):  # columns that are all but dependent overflow, and are off by NaN
-            product = inverse @ hessian @ inverse.T
-            off = float(np.linalg.norm(product * (1 - np.eye(len(inverse)))) / np.linalg.norm(product))
-        if off < least:
-            best, least = vectors, off
-    return best
+            values, vectors = np.linalg.eig(first @ np.linalg.inv(second))
+            inverse = np.linalg.inv(vectors)[:, None]
+            product = np.abs(inverse @ hessian @ inverse.swapaxes(2, 3)) ** 2
+            off = (product * (1 - np.eye(product.shape[-1]))).sum(axis=(1, 2, 3)) / product.sum(axis=(1, 2, 3))
+    except np.linalg.LinAlgError:
+        return None
+    off = np.where(np.imag(values).any(axis=1) | np.isnan(off), np.inf, off)
+    return np.real(vectors[off.argmin()]) if np.isfinite(off.min()) else None
 
 
 def _assemble(
