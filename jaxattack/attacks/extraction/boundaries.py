@@ -42,11 +42,9 @@ PRECISIONS = {
 }
 """The smaller the gap, the fewer digits of the victim's arithmetic are left to measure it, and the smaller weights show.
 
-Of 44 victims in float64 41 are stolen at 2^-20 and 2^-24, 35 at 2^-16, with 40 bisections as with 48; 16 bits rather than 22 save
-a fifth of the queries and lose no label, but the weights are known to 16. Of 32 in float32 23 are stolen from these three gaps,
-13 from one. Of 24 in bfloat16 8 agree on 98% of random inputs; with half and twice the bisections 1 and 7, from one gap 2 and from three 8,
-12% more queries, with 2 and 8 bits 4 and 8; none is complete.
-"""
+Of 44 victims in float64 41 are stolen at 2^-20 and 2^-24, 35 at 2^-16, with 40 bisections as with 48; 16 bits save a fifth of the queries, but
+the weights are known to 16. Of 32 in float32 23 are stolen from these three gaps, 13 from one. Of 24 in bfloat16 8 agree on 98% of random inputs;
+with half and twice the bisections 1 and 7, from one gap 2 and from three 8, with 2 and 8 bits 4 and 8."""
 
 
 class Meetings(NamedTuple):
@@ -167,9 +165,8 @@ def join(
     spread = np.linalg.pinv(np.eye(classes)[own] - np.eye(classes)[other])
     x, first, second = meeting
     path = spread[first] - spread[second]  # an edge between the two classes counts 1 or -1, any other 0
-    path *= (
-        np.abs(path).sum(axis=1, keepdims=True) > 1.5
-    )  # where one edge joins the two they meet whatever the factors are
+    # Where one edge joins the two they meet whatever the factors are.
+    path *= np.abs(path).sum(axis=1, keepdims=True) > 1.5
     row = path * (x @ unit.T) / np.linalg.norm(x, axis=1, keepdims=True)
     fixed = np.linalg.matrix_rank(row, tol=ZERO) >= len(own) - 1
     factor = np.linalg.svd(row)[2][-1] if fixed else np.ones(len(own))

@@ -31,11 +31,8 @@ from jaxattack.training.program import EVERYWHERE, device_mesh, mapped, on_cpu
 from jaxattack.types import Inputs, Model, Variables
 
 GAMMAS = tuple(2.0**power for power in range(-2, 6))
-"""Widths that ``rbf`` tries, each divided by the number of encoded features.
-
-Of 18 support vector machines and networks on three tables, labels of 94.6% of other records are the substitute's; with every other
-width 94.5%, and with two more at either end 94.6%.
-"""
+"""Widths that ``rbf`` tries, each divided by the number of encoded features. Of 18 support vector machines and networks on three tables, labels
+of 94.6% of other records are the substitute's; with every other width 94.5%, and with two more at either end 94.6%."""
 
 HELD_OUT, JUDGED = 4, 150
 """One query in so many judges the widths, of kernels on at most so many landmarks. Of the 18 one in two 94.5%, in eight 94.6%; half

@@ -31,23 +31,16 @@ BATCH = 8
 are complete with 8, 32 with 2, 35 with 4, 34 with 16."""
 
 INNER = 0.95
-"""How far towards the ends of the range queries go, to leave room to move every number.
-
-Of 32 float32 victims 21, 23 and 17 are stolen at .9, .95 and .99.
-"""
+"""How far towards the ends of the range queries go, to leave room to move every number. Of 32 float32 victims 21, 23 and 17 are stolen at
+.9, .95 and .99."""
 
 CANDIDATES = 8
-"""Segments tried for every two classes where categories, which no segment can cross, may spoil one; 1 loses one theft in 16.
-
-Of the 53 half and double 37, as many queries and 1% more.
-"""
+"""Segments tried for every two classes where categories, which no segment can cross, may spoil one; 1 loses one theft in 16. Of the 53 half and
+double 37, as many queries and 1% more."""
 
 SAMPLES, CONTESTED = 10_000, 16
-"""Points that are looked at, and of those asked, where two classes that have not met may be the likeliest.
-
-Without them 90 of 124 victims are stolen, not 102. Of the 53 half and double of the points 38, as many queries and 1% more; half
-and double of those asked 37, 1% more and as many.
-"""
+"""Points that are looked at, and of those asked, where two classes that have not met may be the likeliest. Without them 90 of 124 victims are
+stolen, not 102. Of the 53 half and double of the points 38, as many queries and 1% more; of those asked 37, 1% more and as many."""
 
 LINEAR = 0.98
 """Agreement on the search's own queries below which a victim is not linear. Of the 53, which are, 37 are complete from 0 to 1."""

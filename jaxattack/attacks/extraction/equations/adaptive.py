@@ -2,8 +2,7 @@
 
 `scout` looks how far from the middle to ask. `place` takes further queries by the weights so far, of random
 ones those at which most classes are expected halfway between two rounded values, within their uncertainty: each such class
-halves what is consistent. Corners moved to where every class but the largest is expected there tell less: of 59 thefts 39
-are nearer without, their errors a fifth smaller, and 27 complete rather than 23.
+halves what is consistent.
 """
 
 from __future__ import annotations
@@ -27,8 +26,7 @@ SCOUTS = 2
 """At each of these. Of 48 thefts of 24 victims, two and three decimals, 32 are complete with half and twice as many too, but two of steep ones
 are off by more than a step then."""
 POOL = 6000
-"""Queries to choose from. From few, or by a fixed uncertainty, victims of saturated answers come out with twice the error. Of the 48 from
-half 30, from twice 33 in half as much time again."""
+"""Queries to choose from. Of the 48 from half 30 are complete, from twice 33 in half as much time again."""
 
 
 class Around(NamedTuple):

@@ -52,11 +52,9 @@ UNROUNDED: tuple[ExtractionAttack, ...] = (
 BOUNDED: tuple[ExtractionAttack, ...] = tuple(Rounded(features=features) for features in FEATURE_MAPS)
 REGISTRY = {attack.name: attack for attack in reversed((*UNROUNDED, *BOUNDED))}
 ROUNDED = 1.25
-"""A hypothesis explains answers from which it varies so many times as much as from its own rounded ones, and half the digits beside it.
-
-Half the digits of bfloat16 are 9%, within which other kinds of models are too: no more than the tolerance is taken for an explanation.
-Of 16 victims of eight kinds all are named; with half 15 from a tenth more queries, with twice all from as many.
-"""
+"""A hypothesis explains answers from which it varies so many times as much as from its own rounded ones, and half the digits beside it, at most
+the tolerance: half the digits of bfloat16 are 9%, within which other kinds of models are too. Of 16 victims of eight kinds all are named; with
+half 15 from a tenth more queries, with twice all from as many."""
 
 
 class Trial(NamedTuple):

@@ -23,29 +23,21 @@ from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.types import EVERY_LEVEL, Access, Draft, InputError, Inputs, Oracle, at_least, config
 
 FIRST, GROWTH = 32, 1.25
-"""The first prompts, and how many times as many come next: a quarter too many at most, and the decompositions cost twice the last.
-
-Of 108 heads with 4 to 70 hidden units all are stolen from half and twice either. First 16, 18 or 64 prompts took 4% and
-6% fewer and 67% more queries, but 2.5, 2.1 and .8 times the calls; steps of half and twice the growth 2% fewer and 2% more.
-"""
+"""The first prompts, and how many times as many come next: a quarter too many at most, and the decompositions cost twice the last. Of 108 heads
+with 4 to 70 hidden units all are stolen from half and twice either. First 16 or 64 prompts took 4% fewer and 67% more queries, but 2.5 and .8 times
+the calls; steps of half and twice the growth 2% fewer and 2% more."""
 
 TOKENS = 2
-"""Tokens a prompt while the hidden size is sought, which keeps singular values of n random prompts above (2^.5 - 1) n^.5;
-with as many as prompts the least are near n^-.5.
-
-Of the 108 all are stolen with 1 and 4, by 5% fewer and 9% more queries; of 400 with noise or singular values that fall, 1 saved .7%.
-"""
+"""Tokens a prompt while the hidden size is sought, which keeps singular values of n random prompts above (2^.5 - 1) n^.5; with as many as
+prompts the least are near n^-.5. Of the 108 all are stolen with 1 and 4, by 5% fewer and 9% more queries."""
 
 BLOCK = 1 << 11
-"""Tokens read together, once the hidden size is known: what is lost where the budget ends. A few at a time take more calls.
-
-The 50,257 tokens of GPT-2 take 25 rounds of calls; half and twice take 50 and 13 from nearly as many queries.
-"""
+"""Tokens read together, once the hidden size is known: what is lost where the budget ends. The 50,257 tokens of GPT-2 take 25 rounds of calls;
+half and twice take 50 and 13 from nearly as many queries."""
 
 DRAWS = 64
-"""How often a service that takes few prompts is asked for more of them: of n that are to be all that there are, k that are missing
-become k^2 / n fewer at a draw, and so all but 1 part of DRAWS is drawn.
-"""
+"""How often prompts are drawn until they are distinct: of n that are to be all that a service takes, k that are missing become k^2 / n fewer at a
+draw, and so all but 1 part of DRAWS is drawn."""
 
 
 class Table(NamedTuple):

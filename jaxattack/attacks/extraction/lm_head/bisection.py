@@ -17,10 +17,8 @@ from jaxattack.types import Bias, Oracle
 GROUP, BITS = 32, 3.0
 """Tokens raised by one query, and what its answer tells of their logits at least: 3.5 of random heads.
 
-Of m equal intervals none wins with chance (m / (m + 1))^m, which tells m log2(1 + 1 / m) bits, or one that does tells log2(m + 1):
-3.69 bits for 32. Of 30 heads of 4 to 14 hidden units all are stolen with 16 too, by 14% more queries and .6 times the calls; of 12 with 8
-and 64, by 33% more and 8% fewer and .4 and 1.6 times the calls.
-"""
+Of m equal intervals none wins with chance (m / (m + 1))^m, which tells m log2(1 + 1 / m) bits, or one that does tells log2(m + 1): 3.69 bits for
+32. Of 30 heads all are stolen with 16 and 64 too, by 14% more and 8% fewer queries and .6 and 1.6 times the calls."""
 
 Pairs = Int[np.ndarray, "pair"]
 

@@ -26,9 +26,8 @@ PROMPTS = 2
 """Fewest fresh prompts: one alone would be of one kind."""
 
 COARSE = 4.0
-"""Resolutions that bisected labels may be off: ten standard deviations of two roundings, that of the fresh logits and that of those
-behind the projection, each evenly distributed over one. Of 12 heads all are verified with a quarter and twice.
-"""
+"""Resolutions that bisected labels may be off: ten standard deviations of two roundings, that of the fresh logits and that of those behind the
+projection, each evenly distributed over one. Of 12 heads all are verified with a quarter and twice."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -31,9 +31,8 @@ from jaxattack.attacks.extraction.verification import TINY
 from jaxattack.types import Access, Answer, Bias, BudgetSpent, InputError, Oracle, OracleError
 
 LIFT = 16.0
-"""The first bias. Of 48 heads read by their k most likely tokens and 12 by labels all are stolen with half and twice: half takes 32 of
-the 48 a few queries more and tells .08 of a digit more, twice .14 less; of the 12, half takes 2% fewer queries and twice 3% more.
-"""
+"""The first bias. Of 48 heads read by their k most likely tokens and 12 by labels all are stolen with half and twice: half tells .08 of a digit
+more of the 48, twice .14 less; half takes 2% fewer queries of the 12 and twice 3% more."""
 
 NUMBERS = 1 << 25
 """Numbers in the queries or in the answers of one call: 256 MiB."""

@@ -36,11 +36,9 @@ from jaxattack.types import EPSILON
 GAP, MARGIN = 100.0, 16
 """The least ratio of neighbouring singular values that ends the spectrum, and how many are wanted below it.
 
-The least singular value of a square random matrix is so far below the next with chance 1 / GAP or so (Edelman 1988), and so many
-of them one after the other with chance GAP^-MARGIN. Of 108 heads all are stolen with gaps of 10 to 10,000 from as many queries, and
-with margins of 4, 8 and 32 from 24% and 16% fewer and 47% more, which tell .14 and .07 of a digit less and .05 more. Of 144 others, coarse
-ones among them, 103 are verified, with 8 100; of 60 with 6 to 20 directions far smaller than the others, all, with 8 54.
-"""
+The least singular value of a square random matrix is so far below the next with chance 1 / GAP or so (Edelman 1988), and so many of them one
+after the other with chance GAP^-MARGIN. Of 108 heads all are stolen with gaps of 10 to 10,000 from as many queries, and with margins of 8 and 32
+from 16% fewer and 47% more. Of 60 with 6 to 20 directions far smaller than the others all are stolen, with 8 54."""
 
 
 class Spectrum(NamedTuple):
