@@ -15,9 +15,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from threadpoolctl import threadpool_limits
 
-from jaxattack.attacks.membership import REGISTRY, RMIA, LiRA, by_label
+from jaxattack.attacks.membership import RMIA, LiRA, by_label, declared_label
 from jaxattack.attacks.membership.references import TooFewReferences
-from jaxattack.attacks.naming import label
 from jaxattack.audit.claim import BASELINE, Correction, claimed_rate, comparison
 from jaxattack.audit.curves import FPRS, Subset, by_models, by_queries, rate_key, subsets_of
 from jaxattack.audit.entry import Growth, attack_findings, histogram_of, pooled_of
@@ -112,7 +111,7 @@ def evaluate_records(
     observations.require_known()
     part = scorable(observations.member, by_label(attacks), unread)
     require_both_sides(observations.member, part.records)
-    declared = None if declare is None else label(declare, REGISTRY)
+    declared = declared_label(declare)
     correction = Correction(attacks=tuple(part.attacks), declared=declared)
     exposure = _exposure(observations, part)
     rate = claimed_rate(int((~exposure.member).sum()), FPRS)

@@ -186,8 +186,16 @@ def _member(
     where: str, member: np.ndarray, target: int | None
 ) -> tuple[Bool[np.ndarray, "model record"], Bool[np.ndarray, "model record"] | None]:
     """Who was trained on what, and where that is not known, if anywhere."""
-    if member.ndim != 2 or not member.size or not np.isin(member, (0, 1) if target is None else (-1, 0, 1)).all():
-        raise InputError(f"{where}: member has shape {member.shape}: give 0 or 1 for each [model, record].")
+    if member.ndim != 2 or not member.size or member.dtype.kind not in "fiub":
+        raise InputError(
+            f"{where}: member has dtype {member.dtype} and shape {member.shape}: give 0 or 1 for each [model, record]."
+        )
+    wrong = member[~np.isin(member, (0, 1) if target is None else (-1, 0, 1))]
+    if wrong.size:
+        remedy = (
+            ", or the number of the model as target, whose members need not be known" if (wrong == -1).all() else ""
+        )
+        raise InputError(f"{where}: member holds {wrong[0]}: give 0 or 1 for each [model, record]{remedy}.")
     unknown = [model for model, row in enumerate(member) if model != target and (row < 0).any()]
     if unknown:
         raise InputError(f"{where}: member of model {unknown[0]} is -1 somewhere and that is no target: give 0 or 1.")

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 from scipy.stats import binom, norm
 
-from jaxattack.metrics.inputs import read_truth
+from jaxattack.metrics.inputs import read_pair
 from jaxattack.threads import map_threads, record_blocks
 
 VALUES = 2**18  # ranked at a time
@@ -53,8 +53,11 @@ def own_rates(
         scores: higher means "more likely a member".
         member: the truth for each target: Booleans, or 0 and 1.
         threshold: a record is called a member when its score is at least this.
+
+    Raises:
+        InputError: no numbers, a truth of other than 0 and 1, or shapes that disagree.
     """
-    member = read_truth(member)
+    scores, member = read_pair(scores, member)
     trials = (~member).sum(axis=0)
     hits = ((scores >= threshold) & ~member).sum(axis=0)[trials > 0]
     trials = trials[trials > 0]
@@ -87,8 +90,12 @@ def calibrated(
     Returns:
         Minus (1 + how many of the record's other non-member targets that are counted score at least as high) over (1 + how
         many such targets there are): -1 to below 0, higher means "more likely a member".
+
+    Raises:
+        InputError: no numbers, a truth of other than 0 and 1, or shapes that disagree.
     """
-    member, values = read_truth(member), np.empty(scores.shape)
+    scores, member = read_pair(scores, member)
+    values = np.empty(scores.shape)
 
     def count_above(block: slice) -> None:
         some, others = scores[:, block], ~member[:, block]

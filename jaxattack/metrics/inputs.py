@@ -13,7 +13,7 @@ from jaxtyping import Bool, Real
 from jaxattack.types import InputError
 
 
-def read_scores(scores: Any) -> Real[np.ndarray, "*shape"]:
+def read_scores(scores: Any) -> Real[np.ndarray, "*shape"] | Bool[np.ndarray, "*shape"]:
     """Scores as an array of numbers, of the kind that they are.
 
     Raises:
@@ -40,6 +40,22 @@ def read_truth(member: Any) -> Bool[np.ndarray, "*shape"]:
     if wrong.size:
         raise InputError(f"member holds {wrong[0]}: give 1 for members and 0 for all others.")
     return array.astype(bool)
+
+
+def read_pair(
+    signal: Any, member: Any
+) -> tuple[Real[np.ndarray, "model record"] | Bool[np.ndarray, "model record"], Bool[np.ndarray, "model record"]]:
+    """What models show of records, and who was trained on them.
+
+    Raises:
+        InputError: as `read_scores` and `read_truth`, or other models or records.
+    """
+    signal, member = read_scores(signal), read_truth(member)
+    if signal.ndim != 2 or signal.shape != member.shape:
+        raise InputError(
+            f"there are numbers of shape {signal.shape} and member has {member.shape}: give one of each a model and record, [model, record]."
+        )
+    return signal, member
 
 
 def _array(name: str, values: Any, due: str) -> np.ndarray:

@@ -36,7 +36,7 @@ def clopper_pearson(
         (0, 1) where there were no trials.
 
     Raises:
-        InputError: a confidence outside 0..1, or more successes than trials.
+        InputError: a confidence outside 0..1, NaN, or more successes than trials.
 
     Example:
         >>> low, high = clopper_pearson(0, 30)  # the rule of three: none in 30 is at most about 1 in 10
@@ -46,7 +46,7 @@ def clopper_pearson(
     if not 0 < confidence < 1:
         raise InputError(f"confidence is {confidence}: give a number between 0 and 1, such as 0.95.")
     k, n = np.broadcast_arrays(np.asarray(successes), np.asarray(trials))
-    if ((k < 0) | (k > n)).any():
+    if not ((k >= 0) & (k <= n)).all():
         raise InputError("successes are below 0 or above trials: give counts out of the trials.")
     tail = (1 - confidence) / 2
     low = np.where(k > 0, betaincinv(np.where(k > 0, k, 1), n - k + 1.0, tail), 0.0)
@@ -71,7 +71,7 @@ def area_interval(area: float, positives: int, negatives: int, confidence: float
         confidence: coverage, between 0 and 1.
 
     Raises:
-        InputError: a confidence outside 0..1, or no scores of a kind.
+        InputError: an area or a confidence outside 0..1, or no scores of a kind.
 
     Example:
         >>> low, high = area_interval(1.0, 3, 30)  # three copies above all of thirty independent models
@@ -80,6 +80,8 @@ def area_interval(area: float, positives: int, negatives: int, confidence: float
     """
     if not 0 < confidence < 1:
         raise InputError(f"confidence is {confidence}: give a number between 0 and 1, such as 0.95.")
+    if not 0 <= area <= 1:
+        raise InputError(f"area is {area}: give the area under a curve, 0 to 1.")
     if min(positives, negatives) < 1:
         raise InputError(f"there are {positives} positives and {negatives} negatives: give at least one of each.")
     reach, more = float(ndtri((1 + confidence) / 2)), (positives + negatives) / 2 - 1

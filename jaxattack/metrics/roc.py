@@ -235,7 +235,13 @@ def ppv_at(tpr: float, fpr: float, prior: float) -> float:
 
     Returns:
         0 to 1; NaN where nobody is called a member.
+
+    Raises:
+        InputError: a rate or a prior outside 0 to 1.
     """
+    for name, value in (("tpr", tpr), ("fpr", fpr), ("prior", prior)):
+        if not 0 <= value <= 1:
+            raise InputError(f"{name} is {value}: give a share, 0 to 1.")
     flagged = prior * tpr + (1 - prior) * fpr
     return prior * tpr / flagged if flagged > 0 else float("nan")
 

@@ -33,7 +33,7 @@ from jaxtyping import Float, Int, Shaped, UInt8
 from scipy.special import expit, logit, stdtrit
 
 from jaxattack.metrics.clusters import model_clusters
-from jaxattack.metrics.inputs import read_truth
+from jaxattack.metrics.inputs import read_pair
 from jaxattack.metrics.intervals import clopper_pearson
 from jaxattack.metrics.ranked import Ranked
 from jaxattack.metrics.roc import Roc, allowed, auc
@@ -186,7 +186,7 @@ def influences(
         clusters: a label for each model, from 0; models of one label are not taken as independent. By default
             `model_clusters`.
     """
-    member = read_truth(member)
+    scores, member = read_pair(scores, member)
     return ranked_influences(
         Ranked.of(scores, member), roc, fprs, model_clusters(member) if clusters is None else clusters
     )
@@ -196,6 +196,10 @@ def ranked_influences(
     ranked: Ranked, roc: Roc, fprs: Sequence[float], clusters: Int[np.ndarray, "model"]
 ) -> Influences:
     """The same of scores in order (`jaxattack.metrics.ranked`)."""
+    if np.shape(clusters) != ranked.shape[:1]:
+        raise InputError(
+            f"clusters has shape {np.shape(clusters)} and there are {ranked.shape[0]} models: give one label each."
+        )
     clusters = np.unique(clusters, return_inverse=True)[1]
     levels = _cut(ranked, roc, fprs)
     record, cluster = sums_of(levels, clusters)

@@ -40,7 +40,7 @@ class Observations:
         versions: of the signals whose classes are not of this package, by name, as `jaxattack.own_code.own_version`.
 
     Raises:
-        InputError: shapes that disagree, labels that are no class numbers, or ids that `jaxattack.types.check_ids` refuses.
+        InputError: no arrays, shapes that disagree, labels that are no class numbers, or ids that `jaxattack.types.check_ids` refuses.
 
     Example:
         >>> member = np.asarray([[True, False, True], [False, True, False]])
@@ -61,6 +61,11 @@ class Observations:
     unknown: Bool[np.ndarray, "model record"] | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.signals, Mapping):
+            raise InputError(f"signals is {self.signals!r:.60}: give arrays by name, as phi.")
+        for name in ("member", "label"):
+            if not isinstance(getattr(self, name), np.ndarray):
+                raise InputError(f"{name} is {getattr(self, name)!r:.60}: give an array, as numpy.asarray makes it.")
         if self.member.ndim != 2 or self.member.dtype != np.bool_:
             raise InputError(
                 f"member has dtype {self.member.dtype} and shape {self.member.shape}: give a Boolean array [model, record]."
@@ -74,6 +79,8 @@ class Observations:
                 f"label has dtype {self.label.dtype}: give the number of each record's class; membership attacks are on models "
                 "that answer with one of several classes, not on regressions."
             )
+        if self.label.size and self.label.min() < 0:
+            raise InputError(f"label holds {self.label.min()}: give the number of each record's class, from 0.")
         if self.unknown is not None and (self.unknown.shape != self.member.shape or self.unknown.dtype != np.bool_):
             raise InputError(
                 f"unknown has dtype {self.unknown.dtype} and shape {self.unknown.shape}: give a Boolean array of member's shape, "
@@ -113,17 +120,23 @@ class Observations:
             )
 
     def signal(self, name: str) -> Float[np.ndarray, "model record *value"]:
-        """One signal, [model, record, query, ...] where it was written as it is due; attacks refuse another shape.
+        """One signal, [model, record, query, ...]; attacks refuse other axes than they read.
 
         Raises:
-            InputError: the signal was not observed.
+            InputError: the signal was not observed, is of other models or records, or no numbers.
         """
         if name not in self.signals:
             raise InputError(
                 f"the signal {name!r} was not observed (there are {', '.join(sorted(self.signals))}): "
                 "observe it, give logits, or choose an attack that does without."
             )
-        return self.signals[name]
+        values = np.asarray(self.signals[name])
+        if values.ndim < 3 or values.shape[:2] != self.member.shape or values.dtype.kind not in "fiub":
+            raise InputError(
+                f"signal {name!r} has dtype {values.dtype}, shape {values.shape} and member {self.member.shape}: "
+                "give the signal as [model, record, query], numbers with a model and a record for each of member's."
+            )
+        return values
 
     def of(self, signal: Signal) -> Float[np.ndarray, "model record *value"]:
         """A signal: as it was observed, or asked of models that are kept.
@@ -159,7 +172,7 @@ class Observations:
         """The observations of the chosen models alone."""
         return replace(
             self,
-            signals={name: self.signals[name][models] for name in self.signals},
+            signals={name: self.signal(name)[models] for name in self.signals},
             member=self.member[models],
             unknown=self._unknown_at(models, slice(None)),
             ask=self._asking(lambda values: values[models]),
@@ -169,7 +182,7 @@ class Observations:
         """The observations of the chosen records alone."""
         return replace(
             self,
-            signals={name: self.signals[name][:, records] for name in self.signals},
+            signals={name: self.signal(name)[:, records] for name in self.signals},
             member=self.member[:, records],
             unknown=self._unknown_at(slice(None), records),
             label=self.label[records],

@@ -112,6 +112,11 @@ def test_an_attack_that_one_audit_does_not_allow_is_told_of_the_others():
     assert lira.runs[0] is not None
     assert (lira.runs[1], lira.differences) == (None, (None,))
     assert told.pairs[0].strongest.attack == "gap"
+    # Two that are compared nowhere need no allowance.
+    gap = compare(PLAIN, label_only, names=["plain", "labels"], attacks=ATTACKS[2:]).findings
+    assert ATTACKS[2].name == "gap"
+    assert told.allowance == gap.allowance == 1
+    assert next(one for one in told.attacks if one.name == "gap").differences == gap.attacks[0].differences
     assert told.notes == ("labels: These attacks are left out, for phi was not observed: lira-online, loss.",)
     with pytest.raises(InputError, match="no attack can be run on labels"):
         compare(PLAIN, label_only, names=["plain", "labels"], attacks=ATTACKS[:1])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, log_softmax, logsumexp, softmax
 
-from jaxattack.attacks.membership import ATTACKS, REGISTRY, lookup
+from jaxattack.attacks.membership import ATTACKS, REGISTRY, Gap, lookup
 from jaxattack.attacks.naming import label as name_of
 from jaxattack.audit import read_observations, score
 from jaxattack.audit.findings import values
@@ -112,9 +112,14 @@ BAD = {
     "no label": (replaced(label=None), "has no label"),
     "neither": (replaced(member=None, label=None), "has no member and label"),
     "no logits": (replaced(logits=None), "has no logits, probability or phi"),
-    "flat member": (replaced(member=MEMBER[0]), "member has shape"),
-    "member of 2": (replaced(member=MEMBER * 2), "give 0 or 1"),
-    "member NaN": (replaced(member=at(MEMBER, (0, 0), np.nan)), "give 0 or 1"),
+    "flat member": (replaced(member=MEMBER[0]), "member has dtype bool and shape"),
+    "member of 2": (replaced(member=MEMBER * 2), "member holds 2: give 0 or 1"),
+    "member NaN": (replaced(member=at(MEMBER, (0, 0), np.nan)), "member holds nan: give 0 or 1"),
+    "member of text": (replaced(member=MEMBER.astype(str)), "member has dtype <U5 .*: give 0 or 1"),
+    "member that is not known": (
+        replaced(member=np.where(MEMBER, -1, 0)),
+        r"member holds -1: give 0 or 1 for each \[model, record\], or the number of the model as target",
+    ),
     "short label": (replaced(label=LABEL[:-1]), "give one label a record"),
     "broken label": (replaced(label=LABEL + 0.5), "is no whole number"),
     "large label": (replaced(label=np.where(LABEL > 0, 5, 0)), "label ranges from 0 to 5, outside 0 to 2"),
@@ -247,10 +252,13 @@ def observations(models=MODELS, **changes):
     [
         (observations(3), None, "has 3 models: give at least 4"),
         (observations(), ("lira",), r"an attack is 'lira': give it as an object, as jaxattack\.attacks\.LiRA"),
+        (observations(), "lira", r"attacks is 'lira': give several, as \(jaxattack\.attacks\.LiRA"),
+        (observations(), lookup("loss"), r"attacks is Threshold\(.*: give several"),
+        (observations(), (Gap,), r"an attack is <class .*Gap'>: give it as an object"),
         (observations(), named("gap"), "the signal 'correct' was not observed"),
         (observations(), (), "attack"),
     ],
-    ids=["few models", "a word", "signal missing", "no attack"],
+    ids=["few models", "a word", "one word", "one attack", "a class", "signal missing", "no attack"],
 )
 def test_what_cannot_be_scored_is_refused_in_a_sentence(given, attacks, words):
     with pytest.raises(InputError, match=words):
@@ -436,3 +444,29 @@ def test_columns_that_nothing_names_are_taken_in_the_order_of_the_labels_text_an
         "observations: label is text and classes names no columns: those of logits are taken for ill, well, in this order.",
     )
     assert as_observations(arrays | {"classes": np.array(["well", "ill"])}).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"member": MEMBER.tolist()}, r"member is \[\[.*: give an array"),
+        ({"label": LABEL.tolist()}, r"label is \[.*: give an array"),
+        ({"label": LABEL - 1}, "label holds -1: give the number of each record's class, from 0"),
+        ({"signals": None}, "signals is None: give arrays by name"),
+        ({"signals": {"phi": LOGITS[..., 0]}}, r"signal 'phi' has dtype float64, shape \(6, 40\) and member \(6, 40\)"),
+        ({"signals": {"phi": LOGITS[:5]}}, r"signal 'phi' has dtype float64, shape \(5, 40, 3\) and member \(6, 40\)"),
+        ({"signals": {"phi": LOGITS.astype(str)}}, "signal 'phi' has dtype <U.*: give the signal as .*, numbers"),
+        (
+            {"unknown": MEMBER[:2]},
+            r"unknown has dtype bool and shape \(2, 40\): give a Boolean array of member's shape",
+        ),
+    ],
+)
+def test_what_are_no_observations_are_refused_in_a_sentence(change, words):
+    with pytest.raises(InputError, match=words):
+        score(Observations(**{"signals": {"phi": LOGITS}, "member": MEMBER, "label": LABEL} | change), named("loss"))
+
+
+def test_what_is_declared_is_an_attack():
+    with pytest.raises(InputError, match="an attack is 'loss': give it as an object"):
+        score(observations(), named("loss"), declare="loss")

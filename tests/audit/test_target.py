@@ -122,6 +122,14 @@ def test_a_reference_that_has_few_known_members_by_luck_is_none_of_the_targets()
     score_target(replace(some, member=member), 0, (lookup("loss"),), known=known)
 
 
+@pytest.mark.parametrize(
+    "known", [np.ones(5, np.int8), np.full(RECORDS, 2), np.full(RECORDS, np.nan), np.full(RECORDS, "in"), [[1]]]
+)
+def test_what_says_nothing_of_the_targets_members_is_refused(observations, known):
+    with pytest.raises(InputError, match="known has dtype .*: give 1 or 0 for each of the 3,000 records"):
+        score_target(observations, 0, ATTACKS[:1], known=known)
+
+
 def test_a_hidden_row_leaves_no_reference_out():
     member = np.array([[True, True, False, False], [False, False, True, True]] * 3)
     row = hidden_row(member)[0]
@@ -169,7 +177,7 @@ def test_too_few_known_non_members_give_way_to_references_and_are_refused_by_nam
     assert any("the smallest p-value of 60 non-members is 0.016, above 0.01" in note for note in forced.notes)
     with pytest.raises(InputError, match="calibrate is 'non-members' and there is nothing to do that with"):
         score_target(
-            observations, 0, ATTACKS[:1], known=known - 2 * (known == 0), terms=TargetTerms(calibration="non-members")
+            observations, 0, ATTACKS[:1], known=np.full_like(known, -1), terms=TargetTerms(calibration="non-members")
         )
 
 

@@ -35,7 +35,7 @@ def test_the_ends_are_exact_and_no_trials_tell_nothing():
     np.testing.assert_allclose(high[0], 1 - 0.025 ** (1 / 7))
 
 
-@pytest.mark.parametrize(("successes", "confidence"), [(3, 0.95), (-1, 0.95), (1, 0.0), (1, 1.0)])
+@pytest.mark.parametrize(("successes", "confidence"), [(3, 0.95), (-1, 0.95), (np.nan, 0.95), (1, 0.0), (1, 1.0)])
 def test_counts_and_confidences_out_of_range_are_refused(successes, confidence):
     with pytest.raises(InputError):
         clopper_pearson(successes, 2, confidence)
@@ -71,3 +71,6 @@ def test_the_interval_of_an_area_covers_the_truth_with_few_scores(shift, positiv
 def test_an_area_of_no_scores_has_no_interval():
     with pytest.raises(InputError, match="at least one of each"):
         area_interval(1.0, 0, 30)
+    for area in (1.5, -0.1, np.nan):
+        with pytest.raises(InputError, match=f"area is {area}: give the area under a curve"):
+            area_interval(area, 3, 30)

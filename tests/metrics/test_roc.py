@@ -103,6 +103,9 @@ def test_ppv_follows_from_bayes_rule():
     assert ppv_at(0.5, 0.01, 0.1) == pytest.approx(0.05 / (0.05 + 0.009))
     assert ppv_at(0.2, 0.0, 0.01) == 1
     assert np.isnan(ppv_at(0.0, 0.0, 0.5))
+    for rates in ((0.5, 0.1, 2.0), (0.5, -0.1, 0.5), (np.nan, 0.1, 0.5)):
+        with pytest.raises(InputError, match="give a share, 0 to 1"):
+            ppv_at(*rates)
 
 
 def test_a_thinned_curve_keeps_its_ends_and_only_its_own_points():

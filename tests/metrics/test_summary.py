@@ -153,6 +153,19 @@ def test_bad_input_is_refused_in_a_sentence():
         transfer(scores[:1], member[:1])
 
 
+@pytest.mark.parametrize("figure", [vulnerability, sensitivity_index, stability])
+def test_records_or_models_that_disagree_are_refused(figure):
+    scores, member = shifted(8, 40, 1.0)
+    clusters = model_clusters(member)
+    for some in (figure, lambda *pair: exposure_p_values(*pair, clusters), lambda *pair: own_rates(*pair, 1.0)):
+        with pytest.raises(InputError, match=r"shape \(8, 40\) and member has \(8, 5\)"):
+            some(scores, member[:, :5])
+    with pytest.raises(InputError, match="confidence is 2"):
+        vulnerability_interval(scores, member, clusters, 2.0)
+    with pytest.raises(InputError, match="clusters has shape .* and there are 8 models"):
+        summarise(scores, member, clusters=clusters[:3])
+
+
 def test_whole_numbers_of_0_and_1_are_as_good_a_truth_as_booleans():
     """The complement of a whole number is another: every model was taken for one without the record."""
     scores, member = shifted(8, 40, 1.0)

@@ -42,7 +42,7 @@ from jaxattack.attacks.membership.shokri import Shokri
 from jaxattack.attacks.membership.synthesis import HillClimb
 from jaxattack.attacks.membership.threshold import Gap, Threshold
 from jaxattack.attacks.membership.yoqo import YOQO
-from jaxattack.attacks.naming import labelled, named
+from jaxattack.attacks.naming import label, labelled, named
 from jaxattack.types import InputError, MembershipAttack, Signal
 
 _DEFAULTS: tuple[MembershipAttack, ...] = (
@@ -138,15 +138,32 @@ def by_label(attacks: Iterable[MembershipAttack]) -> dict[str, MembershipAttack]
     """Each attack under the name it is reported by (`jaxattack.attacks.naming.label`); one that is there twice once.
 
     Raises:
-        InputError: something that is no attack, such as a name, or two different attacks of one name.
+        InputError: something that is no attack, such as a name, one attack alone, or two different attacks of one name.
     """
-    values = tuple(attacks)
-    for attack in values:
-        if not isinstance(attack, MembershipAttack):
-            raise InputError(
-                f"an attack is {attack!r:.100}: give it as an object, as jaxattack.attacks.LiRA(online=True)."
-            )
+    if isinstance(attacks, str) or not isinstance(attacks, Iterable):
+        raise InputError(f"attacks is {attacks!r:.100}: give several, as (jaxattack.attacks.LiRA(online=True),).")
+    values = tuple(map(require_attack, attacks))
     return labelled(values, REGISTRY)
+
+
+def declared_label(attack: Any) -> str | None:
+    """The name that an attack which was declared beforehand is reported by; None of none.
+
+    Raises:
+        InputError: something that is no attack, such as a name.
+    """
+    return None if attack is None else label(require_attack(attack), REGISTRY)
+
+
+def require_attack(attack: Any) -> MembershipAttack:
+    """An attack, and not the name or the class of one.
+
+    Raises:
+        InputError: it is none.
+    """
+    if isinstance(attack, type) or not isinstance(attack, MembershipAttack):
+        raise InputError(f"an attack is {attack!r:.100}: give it as an object, as jaxattack.attacks.LiRA(online=True).")
+    return attack
 
 
 def under_protocol(attack: MembershipAttack, protocol: str) -> MembershipAttack:
@@ -207,6 +224,7 @@ __all__ = [
     "Shokri",
     "Threshold",
     "by_label",
+    "declared_label",
     "dominance",
     "lookup",
     "random_threshold",

@@ -1,7 +1,7 @@
 """Membership runs side by side: every attack on each, and the differences from the first run, paired where they can be.
 
 All runs are scored again, from what their models answered. An interval of a difference allows for all differences of its kind
-(Bonferroni): every attack, on every run but the first; that of an attack that was declared, for the runs alone. The strongest
+(Bonferroni): every attack that can be run on the first and on another, on every run but the first; that of an attack that was declared, for the runs alone. The strongest
 attack is a choice on both sides, and its difference allows for every pair of attacks.
 """
 
@@ -15,9 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxattack.attacks.membership import REGISTRY, by_label
+from jaxattack.attacks.membership import by_label, declared_label
 from jaxattack.attacks.membership.references import TooFewReferences
-from jaxattack.attacks.naming import label
 from jaxattack.audit.claim import Correction, claimed_rate
 from jaxattack.audit.comparison.settings import changes
 from jaxattack.audit.comparison.side import Side, common_records
@@ -73,15 +72,16 @@ def compare_runs(
     """
     begin = time.perf_counter()
     labelled = by_label(attacks)
-    declared = None if declare is None else label(declare, REGISTRY)
+    declared = declared_label(declare)
     correction = Correction(attacks=tuple(labelled), declared=declared)
     runs = [_Run(side, labelled) for side in sides]
+    if declared is not None and declared not in runs[0].part.attacks:
+        raise InputError(f"the declared attack cannot be run on {runs[0].side.name}. {' '.join(runs[0].notes)}")
+    correction = replace(correction, attacks=_compared(runs, declared) or correction.attacks)
     pairs = [_pair_of(runs[0], run) for run in runs[1:]]
     rate = claimed_rate(min(int((~run.member).sum()) for run in runs), FPRS)
     comparisons = _comparisons(runs, pairs, labelled, correction, rate, progress)
     claim = declared or runs[0].best.name
-    if declared is not None and declared not in runs[0].part.attacks:
-        raise InputError(f"the declared attack cannot be run on {runs[0].side.name}. {' '.join(runs[0].notes)}")
     seconds = sum(run.seconds for run in runs)
     return RunComparison(
         title=" against ".join([", ".join(run.side.name for run in runs[1:]), runs[0].side.name]),
@@ -94,7 +94,7 @@ def compare_runs(
             choices=correction.choices(claim),
             declared=declared is not None,
         ),
-        allowance=len(labelled) * len(pairs),
+        allowance=len(correction.attacks) * len(pairs),
         changes=changes([side.settings for side in sides]),
         notes=tuple(f"{run.side.name}: {note}" for run in runs for note in run.notes),
         cost=CostFindings(
@@ -105,6 +105,12 @@ def compare_runs(
         config={"runs": [run.side.title for run in runs], "attacks": [*labelled], "declare": declared},
         environment=environment(),
     )
+
+
+def _compared(runs: Sequence[_Run], declared: str | None) -> tuple[str, ...]:
+    """The attacks that can be run on the first and on another, and the one that was declared."""
+    first, *others = (run.part.attacks for run in runs)
+    return tuple(name for name in first if name == declared or any(name in attacks for attacks in others))
 
 
 def _comparisons(

@@ -15,10 +15,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import stdtrit
 
-from jaxattack.attacks.membership import REGISTRY, by_label
+from jaxattack.attacks.membership import by_label, declared_label
 from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.attacks.membership.stacking import hidden_row, stacked
-from jaxattack.attacks.naming import label
 from jaxattack.audit.claim import Correction
 from jaxattack.audit.curves import FPRS, rate_key
 from jaxattack.audit.entry import describe_attack, roc_findings
@@ -132,7 +131,7 @@ def judge(
             f"the target answers {target.records} records and the references {references.records}: give the same records."
         )
     named = by_label(attacks)
-    declared = None if declare is None else label(declare, REGISTRY)
+    declared = declared_label(declare)
     Correction(attacks=tuple(named), declared=declared)
     part = scorable(references.member, named, unread)
     known = known[part.records]

@@ -27,7 +27,7 @@ from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.records import choose_records, set_aside
 from jaxattack.audit.scoring import scored_observations, training_cost
 from jaxattack.audit.sweep import train_run
-from jaxattack.audit.target.answer_files import read_answers
+from jaxattack.audit.target.answer_files import as_membership, read_answers
 from jaxattack.audit.target.answers import More, TargetAnswers, ask_victim
 from jaxattack.audit.target.assembly import Occasion, assemble, other
 from jaxattack.audit.target.comparability import imitation
@@ -90,7 +90,8 @@ def audit_target(
         out: the folder; given again, it goes on where it stopped.
         target: a victim that is asked, a file of its answers, or one row of observations.
         audit: how the references are trained, on what records, and which attacks are run.
-        known: of the target's members, of all records of the data; by default what the target itself tells.
+        known: of the target's members, of all records of the data, as `jaxattack.audit.target.answer_files.as_membership` takes
+            them; by default what the target itself tells.
         terms: of the verdicts.
         scale: on what scale it takes pictures.
         references: a file of observations of models that others trained, in place of those.
@@ -110,6 +111,8 @@ def audit_target(
         raise InputError("also is given and references too, which are trained already: leave one of them out.")
     for source in also if references is not None else (audit.model, *also):
         model_for(source, audit.dataset)  # one that does not fit is refused before hours of training
+    if known is not None:
+        known = as_membership(np.asarray(known), len(audit.dataset), "known")
     audit = replace(audit, seed=audit.seed ^ APART)
     numbers = scored_numbers(audit)
     scored = audit.dataset.take(numbers)

@@ -15,6 +15,7 @@ from jaxattack.audit.environment import device, peak_memory
 from jaxattack.audit.findings.target_audit import CostFindings, Seconds, TargetAuditFindings
 from jaxattack.audit.infinite_signals import bound_observations
 from jaxattack.audit.observation_scoring import readable, unread_records
+from jaxattack.audit.target.answer_files import as_membership
 from jaxattack.audit.target.assembly import Occasion, assemble
 from jaxattack.audit.target.judgement import judge
 from jaxattack.audit.target.terms import UNKNOWN, Membership, TargetTerms
@@ -41,14 +42,15 @@ def score_target(
         observations: at least five models.
         target: which one.
         attacks: which; by default every attack whose signals are there.
-        known: of the target's members; by default what the observations say of them.
+        known: of the target's members, as `jaxattack.audit.target.answer_files.as_membership` takes them; by default what the
+            observations say of them.
         terms: of the verdicts.
         declare: the attack chosen beforehand; by default the strongest on the references.
         name: for the title.
         progress: called as work is done.
 
     Raises:
-        InputError: fewer models, no such target, or an attack that cannot score these observations.
+        InputError: fewer models, no such target, no members of these records, or an attack that cannot score these observations.
     """
     begin = time.perf_counter()
     if observations.models < 5:
@@ -60,7 +62,7 @@ def score_target(
     observations = bound_observations(name, observations)
     own = observations.take(slice(target, target + 1))
     references = observations.take(np.flatnonzero(np.arange(observations.models) != target))
-    truth = own.membership(0) if known is None else known
+    truth = own.membership(0) if known is None else as_membership(np.asarray(known), observations.records, "known")
     judgement = judge(
         own, references, truth, attacks, terms, declare=declare, same_sweep=_all_known(truth),
         unread=unread_records(observations), progress=progress,
