@@ -137,9 +137,11 @@ class Journalled(OracleWrapper):
         return sum(queries for place, queries in self._failures if place <= self._next)
 
     def due(self, x: Shaped[np.ndarray, "query *feature"], bias: Bias | None = None) -> int:
-        """What the kept answer cost, where there is one to come."""
-        replayed = self._next < len(self._entries)
-        return self._entries[self._next].cost.queries if replayed else super().due(x, bias)
+        """What the kept answer cost, where it is the next; all of another batch, which nobody has answered."""
+        if self._next == len(self._entries):
+            return super().due(x, bias)
+        entry = self._entries[self._next]
+        return entry.cost.queries if digest(np.asarray(x), bias) == entry.digest else len(x)
 
     def recheck(self, questions: int) -> None:
         """Ask so many of the kept questions again while they are replayed, to see that the victim is still the same.

@@ -157,6 +157,8 @@ def test_a_budget_that_holds_a_batch_once_lets_it_go_on_where_it_stopped(pauses,
                 assert (account.left, there.ledger.queries) == (0, 35)
             with connect(through) as oracle, journalled(oracle, tmp_path) as journal:
                 account = budgeted(journal, 35)
+                with pytest.raises(BudgetSpent, match="15 left"):
+                    account(queries(35, 1))  # which is as little answered as before
                 np.testing.assert_array_equal(account(x).probability, probabilities(x))
                 assert (account.left, journal.ledger.queries, there.ledger.queries) == (0, 35, 35)
                 with pytest.raises(BudgetSpent, match="0 left"):
