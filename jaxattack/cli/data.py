@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from jaxattack.cli.configuration import ConfigOption
 from jaxattack.cli.output import Printing, print_json, say
 from jaxattack.data import fingerprint, load, names, save
+from jaxattack.report.wording import words
 from jaxattack.types import Dataset, InputError
 
 OWN = {
@@ -57,8 +63,7 @@ def data(
     if json:
         print_json(described)
     else:
-        for key, value in described.items():
-            print(f"{key.replace('_', ' '):18}{value}")
+        _print_rows({words(key): _in_words(value) for key, value in described.items()})
     if out is not None:
         save(dataset, out)
         say(Printing(), f"Wrote {out}")
@@ -84,10 +89,24 @@ def _print_names(as_json: bool) -> None:
     if as_json:
         print_json(listed)
         return
-    for name, line in listed.items():
-        print(f"{name:26}{line}")
-    print(
-        f"{'tfds:NAME':26}a data set prepared by tensorflow-datasets, as tfds:cifar10 or tfds:mnist?split=train[:5000]"
-    )
-    for name, line in OWN.items():
-        print(f"{name:26}{line}")
+    prepared = {
+        "tfds:NAME": "a data set prepared by tensorflow-datasets, as tfds:cifar10 or tfds:mnist?split=train[:5000]"
+    }
+    _print_rows(listed | prepared | OWN)
+
+
+def _print_rows(rows: Mapping[str, str]) -> None:
+    """Names, and beside each what it is, on as many lines as the terminal makes of it."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for name, text in rows.items():
+        grid.add_row(Text(name), Text(text))
+    Console(highlight=False).print(grid)
+
+
+def _in_words(value: Any) -> str:
+    """A value of a description: several by commas."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)

@@ -59,12 +59,19 @@ class Listening:
             are optional. Anyone may ask where there is no such file.
         spending: keeps what every key has spent, so that budgets hold over restarts; by default the file of keys with .spent
             after its name.
+
+    Raises:
+        InputError: no port.
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
     keys: Path | None = None
     spending: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise InputError(f"port is {self.port}: give 1 to 65535, or 0 for a free one.")
 
 
 @config

@@ -18,12 +18,12 @@ from jaxattack.audit import MatrixAudit
 from jaxattack.audit.matrix import run_matrix
 from jaxattack.audit.matrix.forecast import forecast_matrix
 from jaxattack.audit.matrix.plan import NONE
-from jaxattack.cli.columns import columns_from
+from jaxattack.cli.columns import DROPOUT, columns_from
 from jaxattack.cli.forecast import print_matrix_forecast
 from jaxattack.cli.options import Words
 from jaxattack.cli.output import RUNS, Output, OutputOptions, flat, progress, publish, resumable, say
 from jaxattack.cli.values import attacks_from
-from jaxattack.cli.words import RecipeOptions, Subject, SubjectOptions, slug
+from jaxattack.cli.words import RecipeOptions, Subject, SubjectOptions, has_place, slug
 from jaxattack.data.designs import design
 from jaxattack.defences import DEFENCES
 from jaxattack.training import Placement, Recipe
@@ -89,7 +89,8 @@ DefendWords = Annotated[
         help=f"The columns, a word each: none; a defence of the answers ({', '.join(DEFENCES)}); how models learn "
         f"({', '.join(LEARNERS)}); dropout:0.5; or several joined by +, as relaxloss?alpha=0.5+round:2. A defence's "
         "value follows a colon; its other fields, and all of a learner's, a question mark. A name that is a learner and a "
-        "defence, as hamp, means both together, as published. The undefended column is always there."
+        "defence, as hamp, means both together, as published. The undefended column is always there. By default without "
+        f"{DROPOUT}:0.5 where a network has no place for it."
     ),
 ]
 
@@ -136,10 +137,12 @@ class Crossed:
         source, dataset = subject.source(), subject.dataset()
         usual = self.attacks == USUAL.attacks and not dataset.images
         attacks = tuple(word for word in self.attacks if not (usual and word == _OF_PICTURES))
+        placeless = self.defend == USUAL.defences and not has_place(source, DROPOUT)
+        defend = tuple(word for word in self.defend if not (placeless and word.startswith(DROPOUT)))
         return MatrixAudit(
             model=source,
             dataset=dataset,
-            columns=columns_from(self.defend, recipe, source),
+            columns=columns_from(defend, recipe, source),
             attacks=attacks_from(attacks, PROTOCOLS[0]),
             extractions=tuple(map(extraction_attack, _but_none("extractions", self.extractions))),
             inversions=tuple(map(inversion_attack, _but_none("inversions", self.inversions))),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -69,9 +70,11 @@ class Poisoning:
             dataset = keep_classes(dataset, self.classes)
         unknown = [name for name in self.sanitise if name not in SANITISERS]
         if unknown:
-            raise InputError(f"sanitise is {unknown[0]!r}: choose from {', '.join(SANITISERS)}.")
+            near = get_close_matches(unknown[0], SANITISERS, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise InputError(f"sanitise is {unknown[0]!r}{hint}: choose from {', '.join(SANITISERS)}.")
         methods = self.method or (USUAL if dataset.images else USUAL_OF_TABLES)
-        return PoisonAudit(
+        audit = PoisonAudit(
             model=subject.source(),
             dataset=dataset,
             attacks=tuple(map(lookup, methods)),
@@ -86,6 +89,12 @@ class Poisoning:
             standardise=subject.standardise,
             seed=self.seed,
         )
+        if self.targets != type(self).targets and not audit.targeted:
+            raise InputError(
+                f"targets is {self.targets} and no attack of {', '.join(audit.names)} is after single records: leave targets out, or "
+                "add one that is, as poison-frogs-watermark."
+            )
+        return audit
 
 
 def _share(word: str) -> float:

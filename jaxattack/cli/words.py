@@ -85,16 +85,25 @@ _USED = {"activation": ("mlp", "cnn"), "dropout": ("mlp", "cnn", "resnet", "wrn"
 """Networks by what is between or before their layers (`jaxattack.models.nets`)."""
 
 
+def has_place(source: ModelSource, name: str) -> bool:
+    """Whether a model is a network that an activation or dropout changes.
+
+    Args:
+        source: of the model.
+        name: activation or dropout.
+    """
+    return isinstance(source, Architecture) and source.name.partition(":")[0] in _USED[name]
+
+
 def used(architecture: Architecture) -> Architecture:
     """The architecture, whose settings change its network.
 
     Raises:
         InputError: an activation or dropout of a network that has no place for it.
     """
-    kind = architecture.name.partition(":")[0]
     for name, kinds in _USED.items():
         value = getattr(architecture, name)
-        if value != getattr(Architecture, name) and kind not in kinds:
+        if value != getattr(Architecture, name) and not has_place(architecture, name):
             raise InputError(
                 f"{name} is {value} and {architecture.name} has no place for it: leave {name} out, or give {kinds[0]}:256."
             )

@@ -9,7 +9,10 @@ import pytest
 from report.readable import check_report
 
 from jaxattack.cli import application
+from jaxattack.cli.matrix import USUAL, Crossed
 from jaxattack.cli.report import report
+from jaxattack.cli.words import Subject
+from jaxattack.training import Recipe
 from jaxattack.types import InputError
 
 
@@ -72,3 +75,12 @@ def test_report_names_the_command_that_writes_a_matrix_anew(tmp_path):
     (tmp_path / "cells").mkdir()
     with pytest.raises(InputError, match="is of a matrix: give its command again"):
         report(tmp_path)
+
+
+@pytest.mark.parametrize(("model", "has"), [("mlp:8", True), ("cnn:4", True), ("softmax", False), ("lenet:4", False)])
+def test_by_default_a_network_without_a_place_for_dropout_has_no_column_of_it(model, has):
+    columns = Crossed().audit(Subject(model=model), Recipe()).columns
+    assert any(column.name == "dropout:0.5" for column in columns) == has
+    assert [column.name for column in columns if column.name != "dropout:0.5"] == [
+        word for word in USUAL.defences if word != "dropout:0.5"
+    ]

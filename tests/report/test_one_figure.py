@@ -6,10 +6,13 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from jaxattack.report import draw, read_pictures, style
 from jaxattack.report.latex import booktabs, escaped
+from jaxattack.report.membership import MEMBERSHIP
 from jaxattack.report.membership.tables import latex
 from jaxattack.types import InputError
 
@@ -111,3 +114,19 @@ def test_a_sign_that_the_best_face_lacks_comes_from_another(monkeypatch):
         figure = Figure()
         figure.text(0.5, 0.5, style.power(-15))
         assert "'cmr10', 'DejaVu Sans'" in style.save(figure, "a power").svg
+
+
+@pytest.mark.parametrize("models", [4, 64])
+def test_no_word_of_a_roc_is_cut_off_at_an_edge(models, invent):
+    """With few non-members the axes begin within a decade of the whole, and what is below one false positive is shaded."""
+    with style.styled():
+        figure, _ = MEMBERSHIP.figures["roc"](invent(models=models, records=150), {})  # type: ignore[misc]
+        FigureCanvasAgg(figure).draw()
+        words = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
+        extents = {text.get_text(): text.get_window_extent() for text in words}
+    assert any("one false positive" in word for word in extents)
+    for word, extent in extents.items():
+        assert figure.bbox.x0 <= extent.x0, word
+        assert figure.bbox.y0 <= extent.y0, word
+        assert extent.x1 <= figure.bbox.x1, word
+        assert extent.y1 <= figure.bbox.y1, word
