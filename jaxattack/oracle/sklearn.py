@@ -15,6 +15,9 @@ What each level answers, labels being numbered 0 to classes - 1 in the order of 
 Beside scores the label is their argmax; an estimator whose ``predict`` does not follow its scores, such as a
 multi-class SVC or one with a threshold of its own, differs from that at the level ``label`` alone, and ``notes`` says so.
 
+Tables. An estimator that was fitted on a table with names is asked with arrays; where it then picks its columns by these names, with
+tables of them.
+
 Partial queries. With ``partial=True`` a decision tree takes NaN for a feature that is not given, and answers with the
 distribution (a regressor: the mean) of the node where the descent first meets one, as BigML's trees do (Tramèr et al.
 2016, section 4.2). Complete queries answer as the estimator does, bit for bit.
@@ -27,9 +30,7 @@ can do, with trusted types too, is in `jaxattack.oracle.skops_safety`, which che
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -38,14 +39,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 from sklearn.base import BaseEstimator, is_regressor
-from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import NotFittedError
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from jaxattack.npz import printable
+from jaxattack.oracle.estimator_scores import Scores, asker, one_number, scores_of, unlike
 from jaxattack.oracle.identity import of_estimator, of_file, probes
 from jaxattack.oracle.ledger import PRICE, CountingOracle, Tell
 from jaxattack.oracle.skops_safety import refuse_crafted, refuse_promises
@@ -59,9 +58,6 @@ _KNOWN = (
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
 )
-
-Scores = Callable[[np.ndarray], np.ndarray]
-"""x["query feature"] -> scores["query cls"]."""
 
 
 def from_estimator(
@@ -98,51 +94,21 @@ def _victim(
         if not isinstance(estimator, DecisionTreeClassifier | DecisionTreeRegressor):
             raise InputError(f"partial queries are for decision trees and this is a {type(estimator).__name__}.")
         inputs = replace(inputs, missing=True)
-    scores = _tree_scores(estimator) if partial else _estimator_scores(estimator)
+    scores = _tree_scores(estimator) if partial else scores_of(estimator)
     level = level or next(name for name in ("probability", "logit", "label") if name in scores)
     if level not in scores:
         raise InputError(f"level is {level!r} and {type(estimator).__name__} answers {' or '.join(scores)}.")
     classes = 1 if is_regressor(estimator) else len(estimator.classes_)
-    by_name = hasattr(estimator, "feature_names_in_")
-
-    def scored(level: str, x: np.ndarray) -> np.ndarray:
-        flat = x.reshape(len(x), -1).astype(np.float64)
-        # It was fitted on a table with names and warns of plain arrays, which is all that a service is sent.
-        with warnings.catch_warnings() if by_name else nullcontext(), np.errstate(all="ignore"):
-            if by_name:
-                warnings.simplefilter("ignore", UserWarning)
-            try:
-                return scores[level](flat)
-            except InputError:
-                raise
-            except Exception as error:  # an estimator that was changed after its fit may raise anything
-                reason = str(error).partition("\n")[0]
-                raise InputError(f"{type(estimator).__name__} does not take these queries: {reason}") from error
+    middle = np.clip(0.0, inputs.low, inputs.high)[np.newaxis]
+    scored = asker(estimator, scores, {level, "label"} & scores.keys(), middle)
 
     def ask(x: np.ndarray, _: Bias | None) -> Answer:
         return _from_scores(scored(level, x), level)
 
-    middle = np.clip(0.0, inputs.low, inputs.high)[np.newaxis]
-    for name in {level, "label"} & scores.keys():  # what every query would meet is met here
-        scored(name, middle)
-    notes = () if level == "label" or is_regressor(estimator) else _unlike(estimator, scored, level, probes(inputs))
+    notes = () if level == "label" or is_regressor(estimator) else unlike(estimator, scored, level, probes(inputs))
     access = Access(level=level, classes=classes, inputs=inputs)
     names = () if is_regressor(estimator) else [class_name(one) for one in estimator.classes_]
     return CountingOracle(ask, access, price, content, names, notes)
-
-
-def _unlike(estimator: Any, scored: Callable[[str, np.ndarray], np.ndarray], level: Level, x: np.ndarray) -> list[str]:
-    """That it predicts other classes than its scores say, in a sentence; nothing where no random record shows it."""
-    try:
-        count = int((scored("label", x) != scored(level, x).argmax(axis=1)).sum())
-    except InputError:  # it does not take random records, which nobody has asked it about
-        return []
-    if not count:
-        return []
-    return [
-        f"{type(estimator).__name__} predicts another class than its {level} says of {count} of {len(x)} random records: labels here are "
-        f"those of the {level}; choose level label for what it predicts."
-    ]
 
 
 def from_skops(
@@ -238,56 +204,11 @@ def _inputs(inputs: Inputs | None, estimator: Any) -> Inputs:
     )
 
 
-def _estimator_scores(estimator: Any) -> Mapping[str, Scores]:
-    if is_regressor(estimator):
-        return {"logit": lambda x: _one_number(np.asarray(estimator.predict(x)))}
-    scores: dict[str, Scores] = {"label": lambda x: _column_of(estimator, np.asarray(estimator.predict(x)))}
-    if hasattr(estimator, "predict_proba"):
-        scores["probability"] = estimator.predict_proba
-    pairs = getattr(_within(estimator), "decision_function_shape", "ovr") == "ovo" and len(estimator.classes_) > 2
-    if hasattr(estimator, "decision_function") and not pairs:
-        scores["logit"] = lambda x: _per_class(estimator.decision_function(x))
-    return scores
-
-
-def _within(estimator: Any) -> Any:
-    """The estimator whose scores are answered: within pipelines, searches and whatever else hands its own on."""
-    while True:
-        if isinstance(estimator, Pipeline):
-            inner = estimator[-1]
-        elif isinstance(estimator, FrozenEstimator):
-            inner = estimator.estimator
-        else:
-            handed = isinstance(estimator, BaggingClassifier) or not hasattr(estimator, "estimators_")
-            names = ("best_estimator_", "final_estimator_", *(("estimator_",) if handed else ()))
-            inner = next((getattr(estimator, name) for name in names if hasattr(estimator, name)), None)
-        if inner is None:
-            return estimator
-        estimator = inner
-
-
-def _column_of(estimator: Any, predicted: np.ndarray) -> Int[np.ndarray, "query"]:
-    if predicted.size != len(predicted):
-        raise InputError(f"{type(estimator).__name__} predicts several labels a record: give an estimator of one.")
-    order = np.argsort(estimator.classes_)
-    return order[np.searchsorted(estimator.classes_[order], predicted.ravel())]
-
-
-def _one_number(predicted: np.ndarray) -> Float[np.ndarray, "query 1"]:
-    if predicted.size != len(predicted):
-        raise InputError(f"the regressor predicts {predicted[0].size} numbers a record: give one of one output.")
-    return predicted.reshape(-1, 1)
-
-
-def _per_class(score: np.ndarray) -> Float[np.ndarray, "query cls"]:
-    return np.column_stack([np.zeros_like(score), score]) if score.ndim == 1 else score
-
-
 def _tree_scores(estimator: Any) -> Mapping[str, Scores]:
     tree = estimator.tree_
     value = tree.value.reshape(tree.node_count, -1)
     if is_regressor(estimator):
-        return {"logit": lambda x: _one_number(value[descend(tree, x)])}
+        return {"logit": lambda x: one_number(value[descend(tree, x)])}
     return {
         "label": lambda x: value[descend(tree, x)].argmax(1),
         "probability": lambda x: value[descend(tree, x)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import BaggingClassifier, StackingClassifier
 from sklearn.feature_selection import RFE
 from sklearn.frozen import FrozenEstimator
@@ -11,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from jaxattack.oracle import from_estimator
@@ -63,3 +64,34 @@ def test_an_estimator_with_a_threshold_of_its_own_says_that_its_labels_are_not_t
     np.testing.assert_array_equal(labels(QUERIES).label, fitted.predict(QUERIES))
     assert not labels.notes
     assert not from_estimator(LogisticRegression().fit(X, Y)).notes
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ColumnTransformer([("scaled", StandardScaler(), ["age", "income"]), ("ward", OneHotEncoder(), ["ward"])]),
+        ColumnTransformer([("age", StandardScaler(), make_column_selector(pattern="age"))]),
+        FunctionTransformer(lambda frame: frame[["income", "ward"]]),
+    ],
+)
+@pytest.mark.parametrize("level", ["label", "probability", "logit"])
+def test_columns_that_are_picked_by_name_are_those_of_the_queries_in_their_order(columns, level):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"age": X[:, 0], "ward": RNG.integers(0, 3, len(X)), "unused": X[:, 1], "income": X[:, 2]})
+    fitted = make_pipeline(columns, LogisticRegression()).fit(frame, Y)
+    oracle = from_estimator(fitted, inputs=Inputs.box(-1, 2, (4,)), level=level)
+    answer = oracle(frame.to_numpy(float))
+    assert oracle.access.inputs.names == ("age", "ward", "unused", "income")
+    np.testing.assert_array_equal(answer.label, fitted.predict(frame))
+    if level != "label":
+        expected = fitted.predict_proba(frame) if level == "probability" else fitted.decision_function(frame)
+        np.testing.assert_array_equal(getattr(answer, level), expected)
+    assert oracle.ledger.queries == len(frame)
+
+
+def test_a_column_of_text_is_told_of_which_no_query_has_any():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"ward": ["north", "south"] * 100, "age": X[:, 0]})
+    fitted = make_pipeline(ColumnTransformer([("ward", OneHotEncoder(), ["ward"])]), LogisticRegression())
+    with pytest.raises(InputError, match="does not take these queries, numbers in columns of its names: "):
+        from_estimator(fitted.fit(frame, Y))
