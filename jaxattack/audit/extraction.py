@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.findings.cost import query_cost
 from jaxattack.audit.findings.extraction import (
     AttackFindings,
-    ComparisonFindings,
     CostFindings,
     ExtractionFindings,
     Seconds,
@@ -23,16 +22,14 @@ from jaxattack.audit.findings.extraction import (
 from jaxattack.audit.findings.reportable import Reportable
 from jaxattack.audit.findings.target import StolenFindings, TargetFindings, VerificationFindings
 from jaxattack.audit.likeness import compare as compare_models
-from jaxattack.audit.session import Session, open_session, settings, terms
+from jaxattack.audit.session import open_session, settings, terms
 from jaxattack.audit.victim import Victim, as_victim
 from jaxattack.audit.watch import watch_findings
 from jaxattack.oracle import DETECTORS, PRADA
-from jaxattack.oracle.prada import Watch
 from jaxattack.training import check_seed
 from jaxattack.types import (
     Extraction,
     ExtractionAttack,
-    Ledger,
     Oracle,
     Progress,
     Verdict,
@@ -94,30 +91,6 @@ class ExtractionResult(Reportable):
     findings: ExtractionFindings
 
 
-class Theft(NamedTuple):
-    """A stolen model, compared.
-
-    Attributes:
-        extraction: the stolen model.
-        comparison: with its victim.
-        cost: all that was asked.
-        comparison_cost: what of it was asked to compare.
-        seconds: of the attack, waiting for answers included.
-        prepaid: queries that an earlier start had paid for.
-        warnings: what is odd about the answers.
-        watch: what the owner saw of the attack; None where nobody watched.
-    """
-
-    extraction: Extraction
-    comparison: ComparisonFindings
-    cost: Ledger
-    comparison_cost: Ledger
-    seconds: float
-    prepaid: int
-    warnings: tuple[str, ...]
-    watch: Watch | None
-
-
 @check_arguments("out", "progress")
 def extract(
     victim: Victim | Oracle | WhiteBox,
@@ -158,51 +131,53 @@ def extract(
     target = as_victim(victim)
     method = audit.attack or target.usual_attack
     audit = replace(audit, attack=method)
-    theft = _steal(target, method, audit, out, progress)
-    findings = ExtractionFindings(
-        title=f"{target.name} · {method.name}",
-        victim=target_findings(target),
-        attack=_attack_findings(method, theft.extraction),
-        **vars(theft.comparison),
-        warnings=theft.warnings,
-        notes=target.notes,
-        cost=_cost(target, theft, begin),
-        watch=None if theft.watch is None or watch is None else watch_findings(watch, theft.watch),
-        config=_config(target, audit),
-        environment=environment(),
-    )
-    return ExtractionResult(extraction=theft.extraction, findings=findings)
-
-
-def _steal(
-    victim: Victim, attack: ExtractionAttack, audit: ExtractionAudit, out: Path | None, progress: Progress | None
-) -> Theft:
-    questions = {"method": label(attack, ATTACKS), "seed": audit.seed, "trials": audit.trials}
-    identity = {} if out is None else victim.identity | questions
+    questions = {"method": label(method, ATTACKS), "seed": audit.seed, "trials": audit.trials}
+    identity = {} if out is None else target.identity | questions
     with open_session(
-        victim.oracle, kind="extraction", identity=identity, out=out, budget=audit.budget, detector=audit.watch
+        target.oracle, kind="extraction", identity=identity, out=out, budget=audit.budget, detector=watch
     ) as session:
-        begin, before = time.perf_counter(), session.oracle.ledger
-        extraction = attack(
+        start, before = time.perf_counter(), session.oracle.ledger
+        extraction = method(
             session.oracle,
             seed=audit.seed,
-            pool=victim.pool,
+            pool=target.pool,
             progress=progress,
             verification=Verification(trials=audit.trials),
         )
-        seconds, after = time.perf_counter() - begin, session.oracle.ledger
-        watch = None if session.watched is None else session.watched.watch
-        comparison = _compare(victim, extraction, audit, session)
-        cost, comparison_cost = session.oracle.ledger - before, session.oracle.ledger - after
-        return Theft(extraction, comparison, cost, comparison_cost, seconds, session.prepaid, session.warnings, watch)
-
-
-def _compare(victim: Victim, extraction: Extraction, audit: ExtractionAudit, session: Session) -> ComparisonFindings:
-    """The stolen model beside its victim, on inputs that no attack of the same seed has asked."""
-    paid = session.oracle if victim.twin is None else None
-    count = audit.compare or (FREE if paid is None else PAID)
-    fresh = np.random.default_rng(np.random.SeedSequence(audit.seed, spawn_key=(1, 0)))
-    return compare_models(victim, extraction, uniform(victim.oracle.access.inputs, count, fresh), paid=paid)
+        seconds, asked = time.perf_counter() - start, session.oracle.ledger - before
+        seen = None if session.watched is None or watch is None else watch_findings(watch, session.watched.watch)
+        # The stolen model beside its victim, on inputs that no attack of the same seed has asked.
+        paid = session.oracle if target.twin is None else None
+        fresh = np.random.default_rng(np.random.SeedSequence(audit.seed, spawn_key=(1, 0)))
+        inputs = uniform(target.oracle.access.inputs, audit.compare or (FREE if paid is None else PAID), fresh)
+        comparison = compare_models(target, extraction, inputs, paid=paid)
+        cost = session.oracle.ledger - before
+    findings = ExtractionFindings(
+        title=f"{target.name} · {method.name}",
+        victim=target_findings(target),
+        attack=_attack_findings(method, extraction),
+        **vars(comparison),
+        warnings=session.warnings,
+        notes=target.notes,
+        cost=CostFindings(
+            **query_cost(cost, session.prepaid),
+            attack=extraction.attack_cost.queries,
+            verification=extraction.verdict.cost.queries,
+            comparison=None if paid is None else (cost - asked).queries,
+            unknowns=sum(np.size(value) for value in extraction.parameters.values()) or None,
+            seconds=Seconds(
+                victim=cost.seconds,
+                attack=max(seconds - asked.seconds, 0.0),
+                total=time.perf_counter() - begin,
+            ),
+            memory_bytes=peak_memory(),
+            device=device(),
+        ),
+        watch=seen,
+        config=_config(target, audit),
+        environment=environment(),
+    )
+    return ExtractionResult(extraction=extraction, findings=findings)
 
 
 def _config(victim: Victim, audit: ExtractionAudit) -> dict[str, Any]:
@@ -222,21 +197,6 @@ def _attack_findings(attack: ExtractionAttack, extraction: Extraction) -> Attack
         reason=extraction.reason,
         verification=verification_findings(extraction.verdict),
         notes=extraction.notes,
-    )
-
-
-def _cost(victim: Victim, theft: Theft, begin: float) -> CostFindings:
-    cost, extraction = theft.cost, theft.extraction
-    attacking = theft.seconds - (cost - theft.comparison_cost).seconds
-    return CostFindings(
-        **query_cost(cost, theft.prepaid),
-        attack=extraction.attack_cost.queries,
-        verification=extraction.verdict.cost.queries,
-        comparison=theft.comparison_cost.queries if victim.twin is None else None,
-        unknowns=sum(np.size(value) for value in extraction.parameters.values()) or None,
-        seconds=Seconds(victim=cost.seconds, attack=max(attacking, 0.0), total=time.perf_counter() - begin),
-        memory_bytes=peak_memory(),
-        device=device(),
     )
 
 

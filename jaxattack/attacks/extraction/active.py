@@ -94,11 +94,6 @@ class Active(Campaign):
         start = min(max(round(self.start * self.budget), 1), self.budget - self.rounds)
         return [start, *even(self.budget - start, self.rounds)]
 
-    @property
-    def records(self) -> int:
-        """As many as the budget."""
-        return self.budget
-
     def queries(self, member: Member) -> Iterator[np.ndarray]:
         """Records of the pool that were not taken yet."""
         left = np.arange(len(member.own))

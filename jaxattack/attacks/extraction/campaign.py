@@ -58,9 +58,9 @@ class Campaign(Attack, ABC):
         """The inputs to ask, a round or a part of one at a time."""
 
     @property
-    def records(self) -> int:
-        """How many records a pool has to hold."""
-        return 0
+    def records(self: Any) -> int:
+        """How many records a pool has to hold: as many as are asked, of an attack that asks nothing else."""
+        return self.budget if self.pool else 0
 
     def run(self, theft: Theft) -> Draft:
         """Run it alone."""

@@ -74,11 +74,6 @@ class Knockoff(Campaign):
         """Equal rounds."""
         return even(self.budget, self.rounds)
 
-    @property
-    def records(self) -> int:
-        """As many as the budget."""
-        return self.budget
-
     def queries(self, member: Member) -> Iterator[np.ndarray]:
         """Records that were not asked yet."""
         left = np.ones(len(member.own), bool)

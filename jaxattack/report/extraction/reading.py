@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxattack.report.wording import count, dollars, duration, number, percent, quantity, small
-
-EXACT = 1e-9
-"""Total variation below which two models are called the same."""
+from jaxattack.types import EPSILON
 
 
 def headline(findings: Mapping[str, Any]) -> str:
@@ -63,32 +61,30 @@ def noticed(findings: Mapping[str, Any]) -> str:
 
 def _outcome(findings: Mapping[str, Any]) -> str:
     places = [(words, findings["fidelity"][part]) for part, words in PLACES if findings["fidelity"][part] is not None]
+    parameters = findings["parameters"]
+    more = (
+        f"has the victim's {count(parameters['unknowns'])} parameters to {small(parameters['max'])}"
+        if parameters
+        else ""
+    )
     if not places:
         if findings["cost"]["comparison"] is not None:
             return "was not compared further, as no query was left for it"
-        return _aligned(findings) or "cannot be asked what the victim is asked"
+        return more or "cannot be asked what the victim is asked"
     apart = [part["difference"] for _, part in places]
     if findings["victim"]["classes"] == 1:
         within = f"within {small(max(apart))}" if None not in apart else "at an unknown distance"
         text = f"answers {within} of the victim wherever it was compared"
-        more = _aligned(findings)
-        return f"{text}; it {more}" if more else text
-    agreement = " and ".join(f"{percent(part['agreement'], 4)} of {words}" for words, part in places)
-    text = f"gives the victim's label on {agreement}"
-    variation = [part["total_variation"]["max"] for _, part in places if part["total_variation"]]
-    if len(variation) == len(places) and max(variation) < EXACT:
-        text += f", with the same confidences to {small(max(variation))}"
-    elif None not in apart:
-        text += f", with outputs within {small(max(apart))} of its own"
-    more = _aligned(findings)
+    else:
+        agreement = " and ".join(f"{percent(part['agreement'], 4)} of {words}" for words, part in places)
+        text = f"gives the victim's label on {agreement}"
+        variation = [part["total_variation"]["max"] for _, part in places if part["total_variation"]]
+        # As much as verifying allows the numbers of a copy to be apart.
+        if len(variation) == len(places) and max(variation) < EPSILON["float64"] ** 0.5:
+            text += f", with the same confidences to {small(max(variation))}"
+        elif None not in apart:
+            text += f", with outputs within {small(max(apart))} of its own"
     return f"{text}; it {more}" if more else text
-
-
-def _aligned(findings: Mapping[str, Any]) -> str:
-    parameters = findings["parameters"]
-    if not parameters:
-        return ""
-    return f"has the victim's {count(parameters['unknowns'])} parameters to {small(parameters['max'])}"
 
 
 PARTS = (("verification", "to verify"), ("comparison", "to compare"))

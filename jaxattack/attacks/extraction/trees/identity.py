@@ -39,7 +39,7 @@ class Identities:
     def __init__(self, oracle: Oracle) -> None:
         self._oracle = oracle
         self._categories = oracle.access.inputs.categories.ravel()
-        self._numbers: dict[bytes, int] = {}
+        self._numbers: dict[tuple[int, bytes], int] = {}
         self._cache: dict[bytes, int] = {}
         self._boxes: dict[bytes, _Boxes] = {}
         self._ambiguous: set[int] = set()
@@ -84,17 +84,15 @@ class Identities:
 
     def _number(self, answer: Answer) -> Int[np.ndarray, "query"]:
         value = np.asarray(answer.logit if answer.probability is None else answer.probability, float) + 0.0
-        content = np.column_stack([answer.label, np.nan_to_num(value, nan=-np.inf)])
-        different, first, inverse = np.unique(content, axis=0, return_index=True, return_inverse=True)
         numbers = []
-        for one, row in zip(different, first, strict=True):
-            numbers.append(self._numbers.setdefault(one.tobytes(), len(self._numbers)))
+        for label, row in zip(answer.label.tolist(), value, strict=True):
+            numbers.append(self._numbers.setdefault((label, row.tobytes()), len(self.value)))
             if numbers[-1] == len(self.value):
-                self.label.append(int(answer.label[row]))
-                self.value.append(value[row])
-                if _common(value[row]):
+                self.label.append(label)
+                self.value.append(row)
+                if _common(row):
                     self._ambiguous.add(numbers[-1])
-        return np.array(numbers)[inverse.ravel()]
+        return np.array(numbers)
 
     def _infer(self, rows: Float[np.ndarray, "query feature"]) -> Int[np.ndarray, "query"]:
         """The identities that known boxes tell, which are kept; -1 where they tell none."""
