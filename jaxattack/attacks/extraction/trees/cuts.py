@@ -7,14 +7,13 @@
 
 Two things make line searches cheaper. Thresholds found elsewhere on a feature are tried first. And thresholds lie halfway
 between recorded values, which have few decimals: as soon as an interval holds a single multiple of a half, of a
-twentieth or of a two-hundredth, that number is tried from both sides. On a feature where a kind of number was missed too
-often it is not tried again. As calls run short, from six tenths on, intervals are cut into more parts than two.
+twentieth or of a two-hundredth, that number is tried from both sides.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -38,23 +37,11 @@ _STEPS = (0.5, 0.05, 0.005)
 """Thresholds are tried at multiples of these: of none 44 from 13% more queries, of the first one and two 46 and 44 from 3% and 4%
 more, of a fourth, .0005, 45 from 3% fewer."""
 
-_BRACKET = -1.0
-"""Stands for a threshold that was found elsewhere, among the steps."""
-
-_MISSES = 3
-"""How often a step may miss on a feature before it is dropped; each hit makes up for one miss. One 43, 3% more; two 45, 3% more;
-six 45, as many."""
-
-_SECTIONS = 8
-"""Into how many parts an interval is cut at most. 4 and 16 as many queries; of 11 thefts, some within 60 calls, halves alone take 20%
-fewer queries and 17% more calls, 8 are complete either way, and one more is wrong.
-"""
-
 Ask = Callable[[np.ndarray], Search[np.ndarray]]
 """The search ``identity = yield from ask(rows)``."""
 
-Points = Callable[[float, float], tuple[np.ndarray, float]]
-"""Points inside an interval, none where it is narrow, and the step of the number tried, or 0."""
+Points = Callable[[float, float], np.ndarray]
+"""Points inside an interval; none where it is narrow."""
 
 
 class NoTree(InputError):
@@ -66,7 +53,6 @@ def changes(
     interval: Iterable[float],
     answers: Iterable[Any],
     points: Points,
-    learn: Callable[[float, bool], None] | None = None,
 ) -> Search[list[tuple[float, float]]]:
     """The narrow intervals at whose ends answers differ, in order, by bisection of one whose answers are known.
 
@@ -79,16 +65,14 @@ def changes(
     while pending:
         if len(pending) > CELLS:
             raise NoTree("The answers change everywhere along a line: the victim is no tree.")
-        probes = [(part, *points(part[0], part[1])) for part in pending]
-        narrow += [(part[0], part[1]) for part, inside, _ in probes if not len(inside)]
+        probes = [(part, points(part[0], part[1])) for part in pending]
+        narrow += [(part[0], part[1]) for part, inside in probes if not len(inside)]
         probes = [probe for probe in probes if len(probe[1])]
-        identities = (yield from ask(np.concatenate([inside for _, inside, _ in probes]))) if probes else []
+        identities = (yield from ask(np.concatenate([inside for _, inside in probes]))) if probes else []
         pending = []
-        for (below, above, left, right), inside, step in probes:
+        for (below, above, left, right), inside in probes:
             place, identity = [below, *inside, above], [left, *identities[: len(inside)], right]
             identities = identities[len(inside) :]
-            if learn and step:
-                learn(step, identity[0] == identity[1] != identity[2] == identity[3])
             parts = zip(place, place[1:], identity, identity[1:], strict=False)
             pending += [part for part in parts if part[2] != part[3]]
     return sorted(narrow)
@@ -100,14 +84,10 @@ class CutSearch:
     Args:
         tolerance: how narrow an interval is enough.
         rng: chooses orders and corners.
-        usage: the share of the calls that is used up.
     """
 
-    def __init__(
-        self, tolerance: Float[np.ndarray, "feature"], rng: np.random.Generator, usage: Callable[[], float]
-    ) -> None:
-        self.rng, self._usage, self._tolerance = rng, usage, tolerance
-        self._misses: Counter[tuple[int, float]] = Counter()
+    def __init__(self, tolerance: Float[np.ndarray, "feature"], rng: np.random.Generator) -> None:
+        self.rng, self._tolerance = rng, tolerance
         self._brackets: dict[int, list[tuple[float, float]]] = defaultdict(list)
 
     def bracket(self, cut: Cut) -> Cut:
@@ -143,9 +123,9 @@ class CutSearch:
         def row_at(counts: np.ndarray) -> np.ndarray:
             return np.where(rank < counts[:, None], end, start)
 
-        def middle(fewer: float, more: float) -> tuple[np.ndarray, float]:
+        def middle(fewer: float, more: float) -> np.ndarray:
             half = (fewer + more) // 2
-            return np.array([half] if half > fewer else []), 0.0
+            return np.array([half] if half > fewer else [])
 
         steps = yield from changes(lambda counts: ask(row_at(counts)), (0, len(order)), answers, middle)
         return [(row_at(np.array([step]))[0], int(order[int(step)])) for step, _ in steps]
@@ -187,7 +167,6 @@ class CutSearch:
             values,
             (yield from ask(values)),
             lambda below, above: self._points(feature, below, above),
-            lambda step, hit: self._misses.update({(feature, step): -1 if hit else 1}),
         )
         return [Cut(feature=feature, context=context, below=below, above=above) for below, above in narrow]
 
@@ -204,22 +183,20 @@ class CutSearch:
         inside = brackets[bisect_left(brackets, (low, -np.inf)) : bisect_left(brackets, (high, -np.inf))]
         return [bracket for bracket in inside if bracket[1] <= high]
 
-    def _points(self, feature: int, below: float, above: float) -> tuple[np.ndarray, float]:
-        """`Points` on a line: a threshold found before, a number of few decimals, or points at equal distances."""
+    def _points(self, feature: int, below: float, above: float) -> np.ndarray:
+        """`Points` on a line: a threshold found before, a number of few decimals, or the middle."""
         if above - below <= self._tolerance[feature]:
             self.record(feature, below, above)
-            return np.empty(0), 0.0
-        known = self._known(feature, below, above)
-        if known and self._misses[feature, _BRACKET] < _MISSES:
-            return np.array(min(known, key=lambda bracket: abs(sum(bracket) - below - above))), _BRACKET
+            return np.empty(0)
+        if known := self._known(feature, below, above):
+            return np.array(min(known, key=lambda bracket: abs(sum(bracket) - below - above)))
         for step in _STEPS:
             number = np.floor(above / step) * step
-            if number > below and self._misses[feature, step] < _MISSES:
+            if number > below:
                 # Together the margins are less than the tolerance, so that a hit ends the search; but a service that rounds its
                 # inputs to float32 moves the threshold, and without the second 22% more queries are asked.
                 margin = max(0.45 * self._tolerance[feature], EPSILON["float32"] * abs(number))
                 if number - step <= below < number - margin and number + margin < above:
-                    return np.array([number - margin, number + margin]), step
+                    return np.array([number - margin, number + margin])
                 break
-        parts = int(np.clip(10 * self._usage() - 3, 2, _SECTIONS))
-        return below + np.arange(1, parts) / parts * (above - below), 0.0
+        return np.array([(below + above) / 2])

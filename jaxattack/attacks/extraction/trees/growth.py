@@ -41,10 +41,6 @@ _CORNERS = 4
 _WALKS = 2
 """How many walks are made before the most telling candidate is taken. Half 44, 1% fewer queries; double 45, as many."""
 
-_TELLING = 8
-"""How many candidates are put to the test where identities are likely shared, the most telling ones. Half 45, as many queries; double
-45, 1% more."""
-
 
 @dataclass(eq=False)
 class Node:
@@ -101,12 +97,10 @@ class Growth:
             if step is None:
                 return
             (transcript, cuts), sure = step, True
-        ambiguous = self._likely_ambiguous(transcript)
         cut, candidates = yield from self._choose(transcript, cuts, sure)
         node.divide(cut)
         for half in node.halves:
-            others = [other for other in candidates if other is not cut]
-            others = tuple(other for other in others if half.region.holds(other, anywhere=ambiguous))
+            others = tuple(other for other in candidates if other is not cut and half.region.holds(other))
             self.searches.append(self.grow(half, transcript.inside(half.region), others))
 
     def _give(self, transcript: Transcript) -> Search[tuple[Transcript, tuple[Cut, ...]] | None]:
@@ -138,7 +132,7 @@ class Growth:
                 candidates = yield from self.cuts.walk(transcript)
                 cuts += candidates
             if self._likely_ambiguous(transcript):
-                candidates = telling(transcript, candidates)[:_TELLING]
+                candidates = telling(transcript, candidates)
             standing = yield from self._test(transcript, candidates, sure or walks > 0)
             if standing:
                 return standing[0], cuts
