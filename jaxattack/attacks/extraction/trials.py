@@ -3,16 +3,17 @@
     uniform         all over the documented range
     low             at random heights of the range, most of them low: records of raw columns fill little of a box, near its
                     lower end
-    boundary        a pair a step before and after a place where the stolen model changes its label, found by bisecting
-                    it, which asks nothing of the victim: between any two of the inputs above and below, on a way
-                    along which numbers move evenly and each category jumps at a random place
+    boundary        a pair a step before and after a place where the stolen model changes its label, or, where its numbers
+                    repeat, its numbers, found by bisecting it, which asks nothing of the victim: between any two of the
+                    inputs above and below, on a way along which numbers move evenly and each category jumps somewhere
     record          of the attacker's own pool
     near record     between two records of the pool, or a record moved by a tenth of the range
 
 Where a service takes whole numbers all of them are rounded, as it would round them.
 
 A classifier that is wrong anywhere is most often wrong beside its boundaries, and a regression on raw columns answers
-one class nearly everywhere that is not near records: neither shows on uniform inputs alone.
+one class nearly everywhere that is not near records: neither shows on uniform inputs alone. Pairs begin in every class, and
+in every leaf of a tree whose leaves answer differently, as often as in the others, however small it is.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from jaxattack.attacks.extraction.asking import as_read, uniform
 from jaxattack.attacks.extraction.segments import Label, Segments
-from jaxattack.types import Access, Inputs
+from jaxattack.types import Access, Answer, Inputs
 
 BOUNDARY = 0.7
 """Of the trials; the other places share the rest evenly, and one that is short of inputs leaves its share to the others.
@@ -51,7 +52,8 @@ MOVED = 0.1
 
 
 def draw(
-    label: Label | None,
+    answer: Callable[[np.ndarray], Answer],
+    exact: bool,
     access: Access,
     count: int,
     pool: Shaped[np.ndarray, "record *feature"] | None,
@@ -60,8 +62,8 @@ def draw(
 ) -> tuple[Float[np.ndarray, "query *feature"], Shaped[np.ndarray, "query"]]:
     """About ``count`` inputs to compare on, in random order, so that any first ones of them are of every kind; and their places.
 
-    The label is of the stolen model; None for a regressor, which has no boundaries. The pool's records are the
-    attacker's own, and ``fresh`` tells which inputs were not asked.
+    The answers are the stolen model's, ``exact`` where its numbers count. The pool's records are the attacker's own, and
+    ``fresh`` tells which inputs were not asked.
     """
     inputs = access.inputs
     records = np.zeros((0, *inputs.shape)) if pool is None else np.asarray(pool, np.float64)
@@ -76,18 +78,32 @@ def draw(
         "uniform": even,
     }
     some = {"boundary": even[:0]}
-    if label is not None:
+    kind = _kind(answer, exact, access, even)
+    if kind is not None:
         ends = np.concatenate([places["record"], even, places["low"]])
         sources = [flat, ends] if len(flat) else [ends]
         least = FINE if access.precision == "float64" and access.decimals is None else COARSE
         pairs = round(BOUNDARY * count) // (2 * len(sources))
-        beside = [boundaries(label, inputs, one, pairs, least, rng) for one in sources]
+        beside = [boundaries(kind, inputs, one, pairs, least, rng) for one in sources]
         some["boundary"] = np.concatenate(beside)
     for others, (name, x) in zip(range(len(places), 0, -1), places.items(), strict=True):
         some[name] = x[: (count - sum(map(len, some.values()))) // others]
     x, place = as_read(inputs, np.concatenate([*some.values()])), np.repeat([*some], [*map(len, some.values())])
     order = rng.permutation(np.flatnonzero(fresh(x)))
     return x[order].reshape(len(order), *inputs.shape), place[order]
+
+
+def _kind(answer: Callable[[np.ndarray], Answer], exact: bool, access: Access, some: np.ndarray) -> Label | None:
+    """What changes at boundaries: numbers that count where most of some inputs share theirs, else the label of a classifier."""
+
+    def number(x: np.ndarray) -> np.ndarray:
+        own = answer(x)
+        value = own.logit if own.probability is None else own.probability
+        return own.label if value is None else np.array([hash(row.tobytes()) for row in value])
+
+    if exact and 2 * len(np.unique(number(some.reshape(-1, *access.inputs.shape)))) < len(some):
+        return number
+    return (lambda x: answer(x).label) if access.classes > 1 else None
 
 
 def low(inputs: Inputs, count: int, rng: np.random.Generator) -> Float[np.ndarray, "query feature"]:
@@ -130,7 +146,7 @@ def boundaries(
     if len(classes) < 2 or not pairs:
         return ends[:0]
     # Every class is on one side as often as the others, however seldom it is answered.
-    side = [np.flatnonzero(labels == cls) for cls in rng.choice(classes, pairs)]
+    side = [np.flatnonzero(labels == cls) for cls in np.resize(rng.permutation(classes), pairs)]
     first = np.array([rng.choice(one) for one in side])
     second = np.array([rng.choice(np.flatnonzero(labels != cls)) for cls in labels[first]])
     segments = Segments.between(inputs, ends[first], ends[second], rng)

@@ -214,8 +214,7 @@ def _compare(
         wrong = draft.trial(oracle, verification.minimum, rng)
         place, count = np.full(len(wrong), "output"), len(wrong)
     else:
-        label = (lambda x: draft.answer(x).label) if access.classes > 1 else None
-        x, place = trials.draw(label, access, verification.trials, pool, allowance.fresh, rng)
+        x, place = trials.draw(draft.answer, draft.exact, access, verification.trials, pool, allowance.fresh, rng)
         victim, count, _ = ask_most(oracle, x)
         place, wrong = place[:count], np.zeros(count, bool)
         if victim is not None:

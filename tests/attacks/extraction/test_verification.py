@@ -13,7 +13,6 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 
 from jaxattack.attacks.extraction import ATTACKS, Relu, Rounded, Softmax, extract_many, uniform
-from jaxattack.attacks.extraction.trials import boundaries, draw, low, near_records
 from jaxattack.attacks.extraction.verification import Allowance, Attack, differ
 from jaxattack.oracle import budgeted, from_estimator, from_function, rounded
 from jaxattack.types import (
@@ -360,50 +359,3 @@ def test_logits_are_compared_without_what_classes_share():
     zero = np.zeros(50, int)
     assert differ(Answer(zero, None, z[:, :1]), Answer(zero, None, z[:, :1] + 7), lone, exact=True).all()
     assert differ(Answer(zero, None, z[:, :1]), Answer(zero, None, np.full((50, 1), np.nan)), lone, exact=True).all()
-
-
-def test_pairs_lie_on_both_sides_of_a_boundary():
-    inputs = Inputs(low=np.array([-1.0, -1.0, 0.0]), high=np.array([1.0, 1.0, 3.0]), categories=np.array([0, 0, 4]))
-    rng = np.random.default_rng(0)
-
-    def label(x):
-        return (x[:, 0] + 0.5 * (x[:, 2] > 1) > 0.1).astype(int)
-
-    ends = uniform(inputs, 400, rng)
-    x = boundaries(label, inputs, ends, 60, 1e-5, rng)
-    assert len(x) > 100
-    assert (abs(x[:, 0] + 0.5 * (x[:, 2] > 1) - 0.1) < 2e-3).mean() > 0.5
-    assert 0.4 < label(x).mean() < 0.6
-    assert ((x >= inputs.low) & (x <= inputs.high)).all()
-    assert (x[:, 2] == np.rint(x[:, 2])).all()
-    codes = boundaries(lambda x: (x[:, 2] > 1).astype(int), inputs, ends, 60, 1e-5, rng)
-    before, after = codes[: len(codes) // 2, 2] > 1, codes[len(codes) // 2 :, 2] > 1
-    assert (before != after).all()
-    assert 0.3 < before.mean() < 0.7
-    assert len(boundaries(lambda x: np.zeros(len(x), int), inputs, ends, 60, 1e-5, rng)) == 0
-
-
-def test_pairs_of_whole_numbers_are_two():
-    inputs = Inputs(low=np.zeros(3), high=np.full(3, 255.0), categories=np.zeros(3, int), whole=True)
-    rng = np.random.default_rng(0)
-    x = np.rint(
-        boundaries(lambda x: (x.sum(axis=1) > 300).astype(int), inputs, uniform(inputs, 400, rng), 60, 1e-5, rng)
-    )
-    before, after = x.reshape(2, -1, 3)
-    assert (before != after).any(axis=1).all()
-
-
-def test_trials_are_inside_the_range_and_of_every_kind():
-    inputs = Inputs(low=np.array([0.0, 5.0, 0.0]), high=np.array([1.0, 5.0, 1.0]), categories=np.array([0, 0, 2]))
-    rng = np.random.default_rng(0)
-    records, access = uniform(inputs, 40, rng), Access(level="label", classes=2, inputs=inputs)
-    for have in (records, records[:0]):
-        x, place = draw(lambda x: (x[:, 0] > 0.3).astype(int), access, 500, have, lambda x: np.ones(len(x), bool), rng)
-        assert 480 <= len(x) <= 500
-        assert {*place} >= {"uniform", "low", "boundary"}
-        assert (np.isin(["record", "near record"], place) == (len(have) > 0)).all()
-        assert ((x >= inputs.low) & (x <= inputs.high)).all()
-    assert len(near_records(inputs, records[:0], 10, rng)) == 0
-    height = low(inputs, 4000, rng)[:, 0]
-    assert (height < 0.05).mean() > 0.3
-    assert (height > 0.6).mean() > 0.05
