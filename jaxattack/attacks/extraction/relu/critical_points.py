@@ -74,15 +74,16 @@ def seek_kinks(line: Line, grid: Float[np.ndarray, "point"], noise: Noise) -> Se
     if len(samples.t) < 3:
         raise Saturated.of(len(samples.t), len(grid))
     resolution = Resolution.of(samples, line, noise)
-    samples, view = _read(samples, dark, resolution)
-    for calls in range(1, ROUNDS):
+    view = _read(samples, dark, resolution)
+    for _ in range(1, ROUNDS):
         if not 0 < view.open.sum() <= CROWDED * len(grid):
             break
-        t = next_points(samples, view, predict=calls % 2 == 1)
+        t = next_points(samples, view)
         fresh, hidden = _finite(Samples(t, (yield line.at(t))))
         dark = join(dark, hidden)
         samples = join(samples, fresh)
-        samples, view = _read(take(samples, np.argsort(samples.t)), dark, resolution)
+        samples = take(samples, np.argsort(samples.t))
+        view = _read(samples, dark, resolution)
     return _place(line, samples, resolution, view)
 
 
@@ -92,11 +93,10 @@ def _finite(samples: Samples) -> tuple[Samples, Samples]:
     return take(samples, mask), take(samples, ~mask)
 
 
-def _read(samples: Samples, dark: Samples, resolution: Resolution) -> tuple[Samples, View]:
+def _read(samples: Samples, dark: Samples, resolution: Resolution) -> View:
     """What the samples say; intervals in which some answer is not finite are not divided further."""
-    samples, view = read(samples, resolution)
-    clear = np.searchsorted(np.sort(dark.t), samples.t)
-    return samples, view._replace(open=view.open & (np.diff(clear) == 0))
+    view, clear = read(samples, resolution), np.searchsorted(np.sort(dark.t), samples.t)
+    return view._replace(open=view.open & (np.diff(clear) == 0))
 
 
 def _place(line: Line, samples: Samples, resolution: Resolution, view: View) -> Kinks:
@@ -109,7 +109,7 @@ def _place(line: Line, samples: Samples, resolution: Resolution, view: View) -> 
     before, after = (level[p] + slope[p] * (t[at] - centre[p])[:, None] for p in (left, right))
     jump = slope[right] - slope[left]
     shift = crossing(after - before, jump, resolution.precision)
-    error = (resolution.tolerance(take(samples, at)) / np.maximum(np.abs(jump), np.finfo(float).tiny)).min(axis=1)
+    error = (resolution.tolerance(t[at]) / np.maximum(np.abs(jump), np.finfo(float).tiny)).min(axis=1)
     unresolved = np.stack([t[loose], t[loose + 1]], axis=1)
     position = t[at] + shift
     return Kinks(line, position, slope[left], slope[right], error, unresolved, t[[0, -1]], resolution.precision)
@@ -117,7 +117,7 @@ def _place(line: Line, samples: Samples, resolution: Resolution, view: View) -> 
 
 def _fit(samples: Samples, resolution: Resolution, piece: np.ndarray) -> tuple[np.ndarray, ...]:
     """Centre, value there and slope of each straight piece, by least squares weighted by the tolerances."""
-    worth = 1 / resolution.tolerance(samples).max(axis=1) ** 2
+    worth = 1 / resolution.tolerance(samples.t).max(axis=1) ** 2
 
     def mean(values: np.ndarray) -> np.ndarray:
         return np.stack([np.bincount(piece, worth * column) for column in values.T], axis=1) / total[:, None]

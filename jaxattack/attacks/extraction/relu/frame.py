@@ -59,11 +59,6 @@ class Frame(NamedTuple):
         spread = max(2.0 ** np.round(np.log2(noise.absolute / noise.relative / 1024)), 1.0) if far else 1.0
         return cls(centre, size * spread, spread, inputs.shape, access)
 
-    @property
-    def ceiling(self) -> float:
-        """How far apart outputs may be: half of where the smaller probability would lose its digits."""
-        return float("inf") if self.access.level == "logit" else float(-np.log(TINY[self.access.precision]) / 2)
-
     def records(self, z: Float[np.ndarray, "query feature"]) -> Float[np.ndarray, "query *feature"]:
         """Queries of the search as the victim takes them."""
         return (self.centre + self.size * z).reshape(len(z), *self.shape)

@@ -15,7 +15,6 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxattack.attacks.extraction.relu.noise import Noise, Precision
-from jaxattack.attacks.extraction.relu.rows import take
 
 NARROW = 16
 """Intervals up to so many margins wide are not divided: four lie between the two samples around a predicted kink.
@@ -23,12 +22,9 @@ NARROW = 16
 Half 72, 1.00; double 70, 1.05, and one behind a sigmoid in float32, known to 8 bits where it was to 20, is told to be complete.
 """
 
-PLACED, SHORTER, FARTHER = 32, 8, 4
-"""How closely a kink is placed, in tolerances over its jump; how many times as long as the interval beside it one may be that three
-samples certify, and as the bases of two lines one in which they meet.
-
-Half of each 72, 1.00, 1.02, 1.02; double 71, 72, 72, 1.02, 1.00, .98.
-"""
+PLACED, FARTHER = 32, 8
+"""How closely a kink is placed, in tolerances over its jump, and how many times as long as the bases of two lines an interval may be in
+which they meet. Of 109 stolen networks half of either leaves 108 and 109, 1.00 and 1.01; double of the second 109, 1.00."""
 
 FLAT = float(np.finfo(float).tiny) ** 0.25
 """The scale of an output that is 0 throughout, and what a length of 0 counts as: its square and its inverse are numbers."""
@@ -72,78 +68,53 @@ class Resolution(NamedTuple):
         """The smallest jump of the slope that counts."""
         return self.precision.noise.smallest_bend * self.speed * self.precision.scale
 
-    def tolerance(self, samples: Samples) -> Float[np.ndarray, "sample output"]:
+    def tolerance(self, t: Float[np.ndarray, "sample"]) -> Float[np.ndarray, "sample output"]:
         """How far each answer may be off."""
         # The floor matters for a line through the origin alone, where an answer of 0 would be known exactly. Half and double 72, 1.00.
-        size = self.start + np.maximum(np.abs(samples.t), 2.0**-7) * self.speed
-        return self.precision.tolerance(size, samples.y)
+        return self.precision.tolerance(self.start + np.maximum(np.abs(t), 2.0**-7) * self.speed)
 
-    def width(self, samples: Samples) -> Float[np.ndarray, "sample"]:
+    def width(self, t: Float[np.ndarray, "sample"]) -> Float[np.ndarray, "sample"]:
         """Samples closer than this say nothing of what is between them."""
-        return (self.tolerance(samples) / self.bend).min(axis=1)
+        return (self.tolerance(t) / self.bend).min(axis=1)
 
 
 class View(NamedTuple):
     """What the samples say of the intervals between neighbours."""
 
-    straight: Bool[np.ndarray, "interval"]  # three samples lie on one line, or it is too narrow and flush
+    straight: Bool[np.ndarray, "interval"]  # three samples lie on one line
     kink: Bool[np.ndarray, "interval"]  # too narrow to divide, and the straight lines on its two sides meet in it
     open: Bool[np.ndarray, "interval"]  # still to be divided
-    crowded: Bool[np.ndarray, "interval"]  # too narrow to divide, and nothing is known of it
-    sure: Bool[np.ndarray, "interval"]  # the straight lines on its two sides are certified
-    meet: Float[
-        np.ndarray, "interval"
-    ]  # where they do; NaN where not inside it, or too far from what was asked to tell
+    meet: Float[np.ndarray, "interval"]  # where certified straight lines on its two sides do; NaN where not inside it
     margin: Float[np.ndarray, "interval"]  # how closely a kink in it can be placed
 
 
-def read(samples: Samples, resolution: Resolution) -> tuple[Samples, View]:
-    """What the samples say, after dropping those that part two intervals too narrow to say anything of."""
-    view = _view(samples, resolution)
-    both = np.append(0.0, samples.t[2:] - samples.t[:-2])
-    idle = np.append(False, view.crowded[1:] & view.crowded[:-1]) & (both <= NARROW * view.margin)
-    if not idle.any():
-        return samples, view
-    samples = take(samples, ~np.append(idle, False))
-    return samples, _view(samples, resolution)
-
-
-def _view(samples: Samples, resolution: Resolution) -> View:
-    t, y = samples
-    gap = np.diff(t)
-    straight = _straight(samples, resolution.tolerance(samples), resolution.width(samples))
-    sure, meet, jump, flush = _sides(samples, resolution, straight)
+def read(samples: Samples, resolution: Resolution) -> View:
+    """What the samples say."""
+    t, gap = samples.t, np.diff(samples.t)
+    straight = _straight(samples, resolution)
+    meet, jump = _sides(samples, resolution, straight)
     target = np.where(np.isfinite(meet), meet, _middle(t[:-1], t[1:]))
-    share = ((target - t[:-1]) / gap)[:, None]
-    there = Samples(target, (1 - share) * y[:-1] + share * y[1:])
-    close = PLACED * (resolution.tolerance(there) / np.maximum(jump, resolution.bend)).min(axis=1)
-    margin = np.maximum(resolution.width(there), close)
+    close = PLACED * (resolution.tolerance(target) / np.maximum(jump, resolution.bend)).min(axis=1)
+    margin = np.maximum(resolution.width(target), close)
     narrow = ~straight & (gap <= NARROW * margin)
-    flush &= narrow & sure
-    kink = narrow & sure & ~flush & np.isfinite(meet)
-    return View(straight | flush, kink, ~straight & ~narrow, narrow & ~flush & ~kink, sure, meet, margin)
+    return View(straight, narrow & np.isfinite(meet), ~straight & ~narrow, meet, margin)
 
 
-def _straight(samples: Samples, tolerance: np.ndarray, width: np.ndarray) -> Bool[np.ndarray, "interval"]:
-    """Intervals in a triple of samples on one line.
-
-    None of the three may be too close to tell. The interval beside may not be much shorter: a sample put where two
-    lines meet is almost on both, and how far it is off shows only from a base about as long as the way to it.
-    """
+def _straight(samples: Samples, resolution: Resolution) -> Bool[np.ndarray, "interval"]:
+    """Intervals in a triple of samples on one line, of which no two are too close to tell."""
     t, y = samples
-    gap, angle = np.diff(t), np.diff(np.arctan(t))
+    gap, tolerance = np.diff(t), resolution.tolerance(t)
     share = (gap[:-1] / (gap[:-1] + gap[1:]))[:, None]
     off = np.abs(y[1:-1] - (1 - share) * y[:-2] - share * y[2:])
     allowed = tolerance[1:-1] + (1 - share) * tolerance[:-2] + share * tolerance[2:]
-    flat = (np.minimum(gap[:-1], gap[1:]) >= width[1:-1]) & (off <= allowed).all(axis=1)
-    straight = np.zeros(len(gap), bool)
-    straight[:-1] |= flat & (SHORTER * angle[1:] >= angle[:-1])
-    straight[1:] |= flat & (SHORTER * angle[:-1] >= angle[1:])
-    return straight
+    flat = (np.minimum(gap[:-1], gap[1:]) >= resolution.width(t)[1:-1]) & (off <= allowed).all(axis=1)
+    return np.append(flat, False) | np.append(False, flat)
 
 
-def _sides(samples: Samples, resolution: Resolution, straight: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Of the straight lines on the two sides of every interval: `View`'s sure and meet, the jump of the slope, and whether they are one.
+def _sides(
+    samples: Samples, resolution: Resolution, straight: np.ndarray
+) -> tuple[Float[np.ndarray, "interval"], Float[np.ndarray, "interval output"]]:
+    """Where the straight lines on the two sides of every interval meet (`View.meet`), and the jump of the slope.
 
     Each goes through the two ends of the certified run there, or through the two nearest samples.
     """
@@ -159,13 +130,9 @@ def _sides(samples: Samples, resolution: Resolution, straight: np.ndarray) -> tu
         np.where(inside, length, 1.0) for length in (t[high] - t[low], t[low] - t[first], t[last] - t[high])
     )
     rise, fall = (y[low] - y[first]) / before[:, None], (y[last] - y[high]) / after[:, None]
-    above, below = y[low] + rise * width[:, None] - y[high], y[high] - fall * width[:, None] - y[low]
-    tolerance = resolution.tolerance(samples)
-    step = crossing(below, fall - rise, resolution.precision)
-    meets = inside & (step > 0) & (step < width) & (width < FARTHER * np.minimum(before, after))
-    # The tolerances of two answers. Half and double 72, 1.00.
-    flush = np.maximum(np.abs(above), np.abs(below)) <= 2 * np.maximum(tolerance[low], tolerance[high])
-    return sure, np.where(meets, t[low] + step, np.nan), np.abs(fall - rise), np.all(flush, axis=1)
+    step = crossing(y[high] - fall * width[:, None] - y[low], fall - rise, resolution.precision)
+    meets = sure & (step > 0) & (step < width) & (width < FARTHER * np.minimum(before, after))
+    return np.where(meets, t[low] + step, np.nan), np.abs(fall - rise)
 
 
 def crossing(apart: np.ndarray, jump: np.ndarray, precision: Precision) -> Float[np.ndarray, "interval"]:
@@ -183,16 +150,13 @@ def _runs(straight: Bool[np.ndarray, "interval"]) -> tuple[np.ndarray, np.ndarra
     return first, last
 
 
-def next_points(samples: Samples, view: View, *, predict: bool) -> Float[np.ndarray, "query"]:
+def next_points(samples: Samples, view: View) -> Float[np.ndarray, "query"]:
     """For every open interval its middle, or just before and just after where its neighbours' lines meet."""
     at = np.flatnonzero(view.open)
     # Half of the 2 72, 1.01; double 1.00.
     low, high, margin = samples.t[at], samples.t[at + 1], 2 * view.margin[at]
     meet = view.meet[at]
-    guess = np.isfinite(meet) & (view.sure[at] | predict)
-    t = np.stack(
-        [np.where(guess, np.nan, _middle(low, high)), *np.where(guess, meet + np.stack([-margin, margin]), np.nan)]
-    )
+    t = np.stack([np.where(np.isfinite(meet), np.nan, _middle(low, high)), meet - margin, meet + margin])
     return t[(t > low + margin) & (t < high - margin)]
 
 

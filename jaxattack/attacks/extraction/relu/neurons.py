@@ -48,15 +48,6 @@ class Neurons(NamedTuple):
         return take(union, ~(same & (rank[:, None] > rank)).any(axis=1))
 
 
-class Meetings(NamedTuple):
-    """Where a line was predicted to meet each neuron, the slope of its height there, and the kink met, or -1."""
-
-    position: Float[np.ndarray, "neuron"]
-    speed: Float[np.ndarray, "neuron"]
-    kink: Int[np.ndarray, "neuron"]
-    expected: Bool[np.ndarray, "neuron"]  # inside the resolved part of the line, with a jump that is large enough
-
-
 def predict(neurons: Neurons, line: Line) -> tuple[Float[np.ndarray, "neuron"], Float[np.ndarray, "neuron"]]:
     """Where a line crosses each neuron's hyperplane, and the height's slope there."""
     speed = neurons.normal @ line.direction
@@ -64,8 +55,10 @@ def predict(neurons: Neurons, line: Line) -> tuple[Float[np.ndarray, "neuron"], 
     return -(neurons.normal @ line.origin + neurons.offset) / speed, speed
 
 
-def meet(neurons: Neurons, kinks: Kinks, *, steady: bool) -> Meetings:
-    """Compare one line's kinks with where its neurons are predicted.
+def meet(
+    neurons: Neurons, kinks: Kinks, *, steady: bool
+) -> tuple[Int[np.ndarray, "neuron"], Bool[np.ndarray, "neuron"]]:
+    """Which of a line's kinks is each neuron's, or -1, and which are expected: inside its resolved part, with a jump that is large enough.
 
     Neurons that are ``steady`` jump alike everywhere, by which coarse answers tell them apart.
     """
@@ -86,4 +79,4 @@ def meet(neurons: Neurons, kinks: Kinks, *, steady: bool) -> Meetings:
     inside = (position - slack > kinks.end[0]) & (position + slack < kinks.end[1]) & (turned > 16 * bend)
     low, high = kinks.unresolved.T
     hidden = (position[:, None] + slack[:, None] >= low) & (position[:, None] - slack[:, None] <= high)
-    return Meetings(position, speed, met, inside & ~hidden.any(axis=1))
+    return met, inside & ~hidden.any(axis=1)

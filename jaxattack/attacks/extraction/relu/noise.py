@@ -19,8 +19,11 @@ Half 72, 1.00; double 71, 1.04; of an odds' error alone either 72, 1.00.
 GRAIN = 2.0**-14
 """What queries of coarse arithmetic are multiples of. Half and double 31, 1.00; where the rounding unit is measured 72, 1.00."""
 
-RAYS, SCALES = 8, 2.0 ** -np.arange(0, 12, 2)
-"""Rays from the middle of the documented range, and how far out each is asked. Half 31, .99 for either; double 31, 1.01."""
+RAYS, SCALES = 16, 2.0 ** -np.arange(0, 12, 2)
+"""Rays from the middle of the documented range, and how far out each is asked.
+
+Of 119 networks 109 are stolen, with half of the rays 108, .97; of the scales 31 of 33, .99, double 31, 1.01.
+"""
 
 CLUSTERS, CLOSE = 8, 8
 """Short lines on which the rounding unit is measured, and their points. Half 32, 1.00 and 1.02; double 31 and 30, 1.00."""
@@ -69,54 +72,24 @@ class Precision(NamedTuple):
     scale: Float[np.ndarray, "output"]
     noise: Noise
 
-    def tolerance(self, size: Float[np.ndarray, "query"], y: np.ndarray) -> Float[np.ndarray, "query output"]:
-        """How far answers y to queries of that length may be off."""
-        return DIGITS * self.noise.relative * (size[:, None] * self.scale + np.abs(y)) + 2 * self.noise.absolute
+    def tolerance(self, size: Float[np.ndarray, "query"]) -> Float[np.ndarray, "query output"]:
+        """How far answers to queries of that length may be off."""
+        return DIGITS * self.noise.relative * size[:, None] * self.scale + 2 * self.noise.absolute
 
 
-class Limits(NamedTuple):
-    """Between which outputs, or differences of two, answers hold their digits: those to half of all inputs, at that scale."""
-
-    low: float = -np.inf
-    high: float = np.inf
-    scale: float = 1.0
-
-    def share(
-        self, y: Float[np.ndarray, "*query output"], change: Float[np.ndarray, "*query output"]
-    ) -> Float[np.ndarray, "*query"]:
-        """The largest share, up to 1, of a change of the outputs that leaves them, and their differences, within limits."""
-        apart, more = _differences(y), _differences(change)
-        limit = np.where(np.tri(apart.shape[-1], k=-1), self.high, -self.low)
-        room = np.maximum(limit - apart, 0.0) / np.where(more > 0, more, np.nan)
-        return np.minimum(1.0, np.nan_to_num(room, nan=np.inf).min(axis=(-2, -1)))
-
-
-def _differences(y: Float[np.ndarray, "*query output"]) -> Float[np.ndarray, "*query cls cls"]:
-    """Of any two outputs, one before them being 0."""
-    y = np.concatenate([np.zeros((*y.shape[:-1], 1)), y], axis=-1)
-    return y[..., None] - y[..., None, :]
-
-
-def find_limits(features: int, ceiling: float, rng: np.random.Generator) -> Search[Limits]:
-    """Limits of confidences: inputs at falling distances along some rays, `RAYS` times `SCALES` queries.
-
-    ``ceiling`` is how far apart outputs may be where both probabilities are known relative to their size.
+def find_scale(features: int, rng: np.random.Generator) -> Search[float]:
+    """How far out confidences hold their digits on all rays: inputs at falling distances, `RAYS` times `SCALES` queries.
 
     Raises:
-        Saturated: nearly no answer holds its digits.
+        Saturated: they do nowhere.
     """
     ray = rng.standard_normal((RAYS, features))
     y = yield (SCALES[:, None, None] * ray).reshape(-1, features)
-    y = y.reshape(len(SCALES), RAYS, -1)
-    finite = np.isfinite(y).all(axis=2)
-    wide = finite.sum(axis=1) > RAYS / 2
-    if not wide.any():
+    finite = np.isfinite(y).all(axis=1).reshape(len(SCALES), RAYS)
+    held = finite.all(axis=1)
+    if not held.any():
         raise Saturated.of(finite.sum(), finite.size)
-    odds, held = np.log(DIGITS), y[finite]
-    # A side on which outputs end early is that of a probability that is 1 minus another.
-    low = -odds / 2 if (y == -np.inf).any() and held.min() > -odds else -ceiling
-    high = odds / 2 if (y == np.inf).any() and held.max() < odds else ceiling
-    return Limits(low, high, float(SCALES[wide.argmax()]))
+    return float(SCALES[held.argmax()])
 
 
 def rounding_unit(features: int, noise: Noise, rng: np.random.Generator) -> Search[Noise]:

@@ -24,8 +24,7 @@ from scipy.optimize import milp
 from jaxattack.attacks.extraction.relu.gradients import Regions
 from jaxattack.attacks.extraction.relu.network import ReluNetwork
 from jaxattack.attacks.extraction.relu.neurons import Neurons
-from jaxattack.attacks.extraction.relu.noise import Limits, Noise
-from jaxattack.types import InputError
+from jaxattack.attacks.extraction.relu.noise import Noise
 
 HEIGHT, RIDGE = 2.0, 0.05
 """Heights of scattered inputs, and what keeps parallel neurons apart. Half of either 72, 1.00; double 72, 1.01 and 1.00."""
@@ -59,41 +58,28 @@ class PiecewiseLinear(NamedTuple):
 
 
 def scatter(
-    function: PiecewiseLinear, count: int, limits: Limits, rng: np.random.Generator, *, scale: float = 1.0
+    function: PiecewiseLinear, count: int, rng: np.random.Generator, *, scale: float = 1.0
 ) -> Float[np.ndarray, "point feature"]:
     """Random inputs at which every neuron, however large its offset, is on for half and off for half.
 
     Each is the nearest input to a normal one that has wanted heights of +-`HEIGHT`, as nearly as neurons that are
-    close to parallel allow (ridge regression). Inputs whose outputs would be beyond the limits are moved towards the
-    origin; ``scale`` is that of normal inputs and of heights.
+    close to parallel allow (ridge regression); ``scale`` is that of normal inputs and of heights.
     """
     x = scale * rng.standard_normal((count, function.normal.shape[1]))
     height = scale * HEIGHT * rng.choice([-1.0, 1.0], (count, len(function.offset)))
     gram = function.normal @ function.normal.T + RIDGE * np.eye(len(function.offset))
-    x += np.linalg.solve(gram, (height - function.heights(x)).T).T @ function.normal
-    y = function(x)
-    return x * limits.share(np.zeros_like(y), y)[:, None]
+    return x + np.linalg.solve(gram, (height - function.heights(x)).T).T @ function.normal
 
 
 def piecewise_linear(neurons: Neurons, regions: Regions) -> PiecewiseLinear:
-    """The function of the neurons, its affine part read off the region where that is known best.
-
-    Raises:
-        InputError: it is known nowhere.
-    """
-    best = np.argmin(np.where(regions.finite, regions.error.max(axis=1), np.inf))
-    outputs, features = regions.gradient.shape[1:]
+    """The function of the neurons, its affine part read off the region where that is known best."""
+    best, (outputs, features) = regions.error.max(axis=1).argmin(), regions.gradient.shape[1:]
     rough = PiecewiseLinear(
         neurons.normal, neurons.offset, neurons.jump, np.zeros((outputs, features)), np.zeros(outputs)
     )
     on = rough.heights(regions.x[[best]])[0] > 0
-    slope = regions.gradient[best] - (neurons.jump * on[:, None]).T @ neurons.normal
-    if not np.isfinite(slope).all():
-        raise InputError(
-            "no slope could be measured, as confidences are too near to 0 to hold their digits: ask for logits."
-        )
-    rough = rough._replace(slope=slope)
-    return rough._replace(constant=np.nanmedian(regions.value - rough(regions.x), axis=0))
+    rough = rough._replace(slope=regions.gradient[best] - (neurons.jump * on[:, None]).T @ neurons.normal)
+    return rough._replace(constant=np.median(regions.value - rough(regions.x), axis=0))
 
 
 def signed(function: PiecewiseLinear, noise: Noise) -> tuple[ReluNetwork, str]:

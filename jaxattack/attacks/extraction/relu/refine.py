@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from scipy.linalg import qr
 
 from jaxattack.attacks.extraction.relu.gradients import differences
-from jaxattack.attacks.extraction.relu.noise import Limits, Noise
+from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.piecewise_linear import PiecewiseLinear, scatter
 from jaxattack.attacks.search.lockstep import Search
 
@@ -30,22 +30,20 @@ CANDIDATES = 64
 """Points drawn for every one that is used. Half and double 72, at the same queries."""
 
 
-def refine(
-    function: PiecewiseLinear, noise: Noise, limits: Limits, rng: np.random.Generator
-) -> Search[PiecewiseLinear | None]:
+def refine(function: PiecewiseLinear, noise: Noise, rng: np.random.Generator) -> Search[PiecewiseLinear | None]:
     """Measure gradients at well chosen points and solve for the function again.
 
     None where answers are not finite, as those of confidences near 0 are.
     """
-    x = points(function, limits, rng)
+    x = points(function, rng)
     on = function.heights(x) > 0
     outputs = len(function.constant)
-    steps = np.stack([longest_steps(function, point, limits) for point in x])
+    steps = np.stack([longest_steps(function, point) for point in x])
     value, gradient = yield from differences(x, steps, noise)
     if not (np.isfinite(value).all() and np.isfinite(gradient).all()):
         return None
     if outputs > 1:
-        beside = astride(function, limits, rng)
+        beside = astride(function, rng)
         values = yield beside.reshape(-1, x.shape[1])
         with np.errstate(invalid="ignore"):
             jump = _jumps(function, beside, values.reshape(*beside.shape[:2], outputs))
@@ -56,15 +54,13 @@ def refine(
     return _solve(function, gradient, on, x, value)
 
 
-def points(function: PiecewiseLinear, limits: Limits, rng: np.random.Generator) -> Float[np.ndarray, "point feature"]:
+def points(function: PiecewiseLinear, rng: np.random.Generator) -> Float[np.ndarray, "point feature"]:
     """Points far from every hyperplane, whose patterns of neurons that are on are as independent as can be."""
     neurons, outputs = function.jump.shape
     count = -(-(neurons + outputs) // outputs) + SPARE
-    candidates = scatter(function, CANDIDATES * count, limits, rng)
     # On the two sides of one hyperplane the patterns differ in that neuron alone: no neuron goes without.
-    candidates = np.concatenate(
-        [candidates, astride(function, limits, rng)[:, [0, 3]].reshape(-1, candidates.shape[1])]
-    )
+    sides = astride(function, rng)[:, [0, 3]].reshape(-1, function.normal.shape[1])
+    candidates = np.concatenate([scatter(function, CANDIDATES * count, rng), sides])
     height = function.heights(candidates)
     room = np.abs(height).min(axis=1)
     pattern = np.column_stack([height > 0, np.ones(len(candidates))])
@@ -72,12 +68,10 @@ def points(function: PiecewiseLinear, limits: Limits, rng: np.random.Generator) 
     return candidates[order[:count]]
 
 
-def longest_steps(
-    function: PiecewiseLinear, point: Float[np.ndarray, "feature"], limits: Limits
-) -> Float[np.ndarray, "feature"]:
+def longest_steps(function: PiecewiseLinear, point: Float[np.ndarray, "feature"]) -> Float[np.ndarray, "feature"]:
     """Along each feature half of the way to the nearest hyperplane, on the side where it is farther.
 
-    No step is longer than the point is from the origin, or leaves the limits of the answers.
+    No step is longer than the point is from the origin.
     """
     height = function.heights(point[None])[0]
     with np.errstate(divide="ignore"):
@@ -85,28 +79,21 @@ def longest_steps(
     ahead = np.where(way > 0, way, np.inf).min(axis=0)
     behind = np.where(way < 0, -way, np.inf).min(axis=0)
     length = np.minimum(np.maximum(ahead, behind) / 2, np.linalg.norm(point))
-    step = np.where(ahead >= behind, length, -length)
-    change = step[:, None] * (((height > 0) * function.jump.T) @ function.normal + function.slope).T
-    return step * limits.share(np.broadcast_to(function(point[None]), change.shape), change)
+    return np.where(ahead >= behind, length, -length)
 
 
-def astride(
-    function: PiecewiseLinear, limits: Limits, rng: np.random.Generator
-) -> Float[np.ndarray, "neuron 4 feature"]:
+def astride(function: PiecewiseLinear, rng: np.random.Generator) -> Float[np.ndarray, "neuron 4 feature"]:
     """Four points a neuron, on a line along its normal: two on either side of its hyperplane and of no other."""
     neurons, features = function.normal.shape
-    candidates = scatter(function, CANDIDATES, limits, rng)
+    candidates = scatter(function, CANDIDATES, rng)
     height, cosine = function.heights(candidates), function.normal @ function.normal.T
     probes = np.empty((neurons, 4, features))
     for k in range(neurons):
         foot = candidates - height[:, k : k + 1] * function.normal[k]
         others = np.delete(height - height[:, k : k + 1] * cosine[k], k, axis=1)
         room = np.abs(others / np.delete(cosine[k], k)).min(axis=1, initial=np.inf)
-        y = function(foot)
-        best = np.where(limits.share(np.zeros_like(y), y) == 1, room, 0.0).argmax()
+        best = room.argmax()
         width = min(room[best], np.linalg.norm(foot[best])) / 2
-        ends = function(foot[best] + np.outer([-width, width], function.normal[k]))
-        width *= limits.share(np.broadcast_to(y[best], ends.shape), ends - y[best]).min()
         # A slope over .9 of the way to the hyperplane loses log2(1 / .9) = .15 bits of one over all of it. Half and double of the .1 72, at the same queries.
         probes[k] = foot[best] + np.outer([-1, -0.1, 0.1, 1], width * function.normal[k])
     return probes

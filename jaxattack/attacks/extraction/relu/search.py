@@ -55,7 +55,7 @@ class SearchState(NamedTuple):
     neurons: Neurons
     regions: Regions
     lines: int = 0
-    quiet: float = 0.0  # lines in a row that showed nothing new; of each the share that was answered with all digits
+    quiet: int = 0  # lines in a row that showed nothing new
     strange: int = 0  # lines that did not meet half of the neurons predicted on them
     noisy: int = 0  # lines that were not resolved for the most part
     complete: bool = False
@@ -106,7 +106,7 @@ def search(
     Where the number ``hidden`` of neurons is not known, ``quiet`` lines in a row that show nothing new end the search.
     ``above`` is how many neurons there are in deeper layers.
     """
-    none = Neurons.none(features, outputs), Regions.none(np.zeros((0, features)), outputs)
+    none = Neurons.none(features, outputs), Regions.none(features, outputs)
     state = SearchState(hidden, above, noise, *none)
     while not state.complete and state.lines < LINES and not state.foreign:
         line = Line(*rng.standard_normal((2, features)))
@@ -130,25 +130,25 @@ def _line(state: SearchState, line: Line, rng: np.random.Generator) -> Search[Se
     else:
         grid = tangents(2 * (state.hidden + state.above) + 1 if state.hidden else GRID, reach)
     kinks = yield from seek_kinks(line, grid, noise)
-    met = meet(neurons, kinks, steady=flat)
-    hit, unknown = met.kink >= 0, np.ones(len(kinks.position), bool)
-    unknown[met.kink[hit]] = False
+    kink, expected = meet(neurons, kinks, steady=flat)
+    hit, unknown = kink >= 0, np.ones(len(kinks.position), bool)
+    unknown[kink[hit]] = False
     for k in np.flatnonzero(hit & ~state.met) if state.above else ():
         hit[k] = yield from _bends_throughout(neurons.normal[k], neurons.offset[k], rng)
-    misses, stretch = met.expected & ~hit & flat, np.arctan(kinks.end) / np.arctan(reach)
+    misses = expected & ~hit & flat
     # Double of the 8 72, the same.
     noisy = not noise.coarse and len(kinks.unresolved) > max(8, len(kinks.position))
     neurons = neurons._replace(hits=neurons.hits + hit)
     state = state._replace(
         neurons=take(neurons, ~(misses & (neurons.hits == 0))),
         lines=state.lines + 1,
-        quiet=0.0 if unknown.any() else state.quiet + np.ptp(stretch) / 2,
-        strange=state.strange + int(2 * misses.sum() > met.expected.sum()),
+        quiet=0 if unknown.any() else state.quiet + 1,
+        strange=state.strange + int(2 * misses.sum() > expected.sum()),
         noisy=state.noisy + int(noisy),
     )
     if not unknown.any() or noisy or (state.hidden is not None and state.met.sum() >= state.hidden):
         return state
-    fresh, regions = yield from normals(kinks, unknown, (neurons, met) if flat else None)
+    fresh, regions = yield from normals(kinks, unknown)
     return state._replace(neurons=state.neurons.join(fresh), regions=join(state.regions, regions))
 
 
@@ -156,9 +156,7 @@ def _between(position: Float[np.ndarray, "neuron"], reach: float) -> Float[np.nd
     """Two points between any two predicted kinks, evenly spread in arctan t, and the ends."""
     end = np.arctan(reach)
     edge = np.concatenate([[-end], np.sort(np.arctan(position[np.abs(position) < reach])), [end]])
-    gap = np.diff(edge)
-    # A tenth and ten times 72, the same.
-    low, gap = edge[:-1][gap > 1e-9], gap[gap > 1e-9]
+    low, gap = edge[:-1], np.diff(edge)
     return np.tan(np.unique(np.concatenate([[-end, end], low + gap / 3, low + 2 * gap / 3])))
 
 

@@ -26,7 +26,7 @@ from jaxattack.attacks.extraction.asking import require, too_small
 from jaxattack.attacks.extraction.relu.frame import Victim, outputs
 from jaxattack.attacks.extraction.relu.gradients import differences
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
-from jaxattack.attacks.extraction.relu.noise import DIGITS, Limits, Noise, Saturated, find_limits, rounding_unit
+from jaxattack.attacks.extraction.relu.noise import DIGITS, Noise, Saturated, find_scale, rounding_unit
 from jaxattack.attacks.extraction.relu.piecewise_linear import PiecewiseLinear, piecewise_linear, scatter, signed
 from jaxattack.attacks.extraction.relu.polish import Answers, polish
 from jaxattack.attacks.extraction.relu.refine import refine
@@ -159,11 +159,11 @@ def _task(attack: Relu, oracle: Oracle, rng: np.random.Generator, report: Progre
 
 def _steal(attack: Relu, victim: Victim, rng: np.random.Generator) -> Search[Draft]:
     """Search, signs, refinement, polish, and a trial; raises `BudgetSpent` before anything was learnt."""
-    features, noise, limits = len(victim.frame.centre), Noise.of(victim.frame.access), Limits()
-    if np.isfinite(victim.frame.ceiling):
-        limits = yield from find_limits(features, victim.frame.ceiling, rng)
-        victim.frame = victim.frame._replace(size=victim.frame.size * limits.scale)
     frame = victim.frame
+    features, noise = len(frame.centre), Noise.of(frame.access)
+    if frame.access.level == "probability":
+        scale = yield from find_scale(features, rng)
+        frame = victim.frame = frame._replace(size=frame.size * scale)
     if noise.coarse:
         noise = yield from rounding_unit(features, noise, rng)
     state = yield from search(features, outputs(frame.access), attack.hidden, noise, rng, quiet=attack.quiet)
@@ -182,14 +182,14 @@ def _steal(attack: Relu, victim: Victim, rng: np.random.Generator) -> Search[Dra
     rough = Snapshot(victim.queries, partial(frame.answer, frame.network(network)))
     try:
         if attack.refine:
-            refined = yield from refine(function, noise, limits, rng)
+            refined = yield from refine(function, noise, rng)
             function = refined or function
             network, unsigned = signed(function, noise)
             reason = state.reason or unsigned
             if refined is None or noise.coarse:
-                network = yield from _polish(network, function, limits, noise, rng)
+                network = yield from _polish(network, function, noise, rng)
         # Half of the 20 72, .99; double 1.03.
-        x = scatter(function, 2 * neurons + 20, limits, rng, scale=1 / frame.spread)
+        x = scatter(function, 2 * neurons + 20, rng, scale=1 / frame.spread)
         trial, off = _try(network, noise, Answers.finite(x, (yield x)))
         reason, notes = reason or off, notes | trial
     except BudgetSpent as refusal:
@@ -198,13 +198,13 @@ def _steal(attack: Relu, victim: Victim, rng: np.random.Generator) -> Search[Dra
 
 
 def _polish(
-    network: ReluNetwork, function: PiecewiseLinear, limits: Limits, noise: Noise, rng: np.random.Generator
+    network: ReluNetwork, function: PiecewiseLinear, noise: Noise, rng: np.random.Generator
 ) -> Search[ReluNetwork]:
     """All parameters fitted to `FITTED` fresh answers an unknown, where these are not many: coarse ones are averaged."""
     if network.size > MOST:
         return network
     # Half of the 100 72, .99; double 1.02.
-    x = scatter(function, int(FITTED * network.size / len(network.biases[-1])) + 100, limits, rng)
+    x = scatter(function, int(FITTED * network.size / len(network.biases[-1])) + 100, rng)
     # Numbers that a victim of fewer digits takes as they are.
     x = x.astype(np.float32).astype(np.float64) if noise.coarse else x
     return polish(network, Answers.finite(x, (yield x)))

@@ -8,7 +8,7 @@ from attacks.extraction.relu.relu_victims import network
 from attacks.extraction.relu.test_piecewise_linear import unsigned
 
 from jaxattack.attacks.extraction.relu.network import logits
-from jaxattack.attacks.extraction.relu.noise import Limits, Noise
+from jaxattack.attacks.extraction.relu.noise import Noise
 from jaxattack.attacks.extraction.relu.piecewise_linear import PiecewiseLinear
 from jaxattack.attacks.extraction.relu.refine import astride, longest_steps, points, refine
 from jaxattack.attacks.search.lockstep import Task, run
@@ -32,7 +32,7 @@ def test_a_rough_network_becomes_exact(sizes):
         return logits(net, x)
 
     function = rough(net)
-    better = run(Task(refine(function, Noise(), Limits(), np.random.default_rng(0)), ask))
+    better = run(Task(refine(function, Noise(), np.random.default_rng(0)), ask))
     x = np.random.default_rng(3).normal(size=(200, sizes[0]))
     assert np.abs(function(x) - logits(net, x)).max() > 1e-7
     assert np.abs(better(x) - logits(net, x)).max() < 1e-11
@@ -44,8 +44,8 @@ def test_a_rough_network_becomes_exact(sizes):
 
 def test_no_step_crosses_a_hyperplane_and_none_could_be_twice_as_long():
     function, _ = unsigned(network(20, 10, 1))
-    for x in points(function, Limits(), np.random.default_rng(0)):
-        step = longest_steps(function, x, Limits())
+    for x in points(function, np.random.default_rng(0)):
+        step = longest_steps(function, x)
         on = function.heights(x[None]) > 0
         assert (on == (function.heights(x + np.diag(step)) > 0)).all()
         ends = function.heights(x + np.diag(2.001 * step)) > 0
@@ -55,13 +55,13 @@ def test_no_step_crosses_a_hyperplane_and_none_could_be_twice_as_long():
 
 def test_the_points_part_every_neuron_from_the_others():
     function, _ = unsigned(network(3, 12, 1))
-    on = function.heights(points(function, Limits(), np.random.default_rng(0))) > 0
+    on = function.heights(points(function, np.random.default_rng(0))) > 0
     assert np.linalg.matrix_rank(np.column_stack([on, np.ones(len(on))])) == 13
 
 
 def test_four_points_lie_on_both_sides_of_their_own_hyperplane_alone():
     function, _ = unsigned(network(12, 7, 2))
-    found = astride(function, Limits(), np.random.default_rng(0))
+    found = astride(function, np.random.default_rng(0))
     on = function.heights(found.reshape(-1, 12)).reshape(7, 4, 7) > 0
     for neuron in range(7):
         assert list(on[neuron, :, neuron]) == [False, False, True, True]
