@@ -83,8 +83,12 @@ def jensen_shannon(p: Float[np.ndarray, "bin"], q: Float[np.ndarray, "bin"]) -> 
     """The Jensen-Shannon divergence of two histograms in bits, 0 to 1; each is divided by its sum first.
 
     Raises:
-        InputError: a histogram that is empty.
+        InputError: a histogram that is empty or has a count below 0, or others' bins.
     """
+    if p.shape != q.shape or not (min(p.min(initial=0), q.min(initial=0)) >= 0):
+        raise InputError(
+            f"histograms have {p.size} and {q.size} bins, some below 0 or not as many: give counts of the same bins."
+        )
     if not p.sum() > 0 or not q.sum() > 0:
         raise InputError("a histogram is empty: give members and non-members.")
     p, q = p / p.sum(), q / q.sum()

@@ -17,6 +17,8 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from scipy.ndimage import gaussian_filter
 
+from jaxattack.types import InputError
+
 _K1, _K2, _SIGMA, _RADIUS = 0.01, 0.03, 1.5, 5
 _BLOCK = 1 << 24
 
@@ -26,10 +28,14 @@ def mse(
 ) -> Float[np.ndarray, "record"]:
     """Mean squared error of each record.
 
+    Raises:
+        InputError: records of other shapes, or not as many.
+
     Example:
         >>> float(np.squeeze(mse(np.zeros((1, 4)), np.full((1, 4), 0.5))))
         0.25
     """
+    _require_pairs(a, b)
     return ((a.astype(float) - b) ** 2).reshape(len(a), -1).mean(axis=1)
 
 
@@ -57,6 +63,7 @@ def ssim(
     def window(x: np.ndarray) -> np.ndarray:
         return gaussian_filter(x, (0, _SIGMA, _SIGMA, 0), radius=(0, _RADIUS, _RADIUS, 0), mode="reflect")
 
+    _require_pairs(a, b)
     a, b = a.astype(float), b.astype(float)
     mean_a, mean_b = window(a), window(b)
     var_a, var_b = window(a * a) - mean_a**2, window(b * b) - mean_b**2
@@ -70,10 +77,21 @@ def correlation(
     a: Shaped[np.ndarray, "record *feature"], b: Shaped[np.ndarray, "record *feature"]
 ) -> Float[np.ndarray, "record"]:
     """Pearson's correlation over the features of each record; NaN where one is constant."""
+    _require_pairs(a, b)
     a, b = (part.reshape(len(part), -1).astype(float) for part in (a, b))
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     return np.divide((a * b).sum(axis=1), size, out=np.full(len(a), np.nan), where=size > 0)
+
+
+def _require_pairs(a: np.ndarray, b: np.ndarray) -> None:
+    """Refuse what NumPy would stretch: one record beside many is compared with none of them.
+
+    Raises:
+        InputError: records of other shapes, or not as many.
+    """
+    if a.shape != b.shape:
+        raise InputError(f"records have shapes {a.shape} and {b.shape}: give pairs of one shape.")
 
 
 class Nearest(NamedTuple):
@@ -89,8 +107,20 @@ class Nearest(NamedTuple):
 
 
 def nearest(x: Shaped[np.ndarray, "query *feature"], records: Shaped[np.ndarray, "record *feature"]) -> Nearest:
-    """The nearest record to each query by Euclidean distance, the first of those that tie."""
+    """The nearest record to each query by Euclidean distance, the first of those that tie.
+
+    Raises:
+        InputError: no records, or other features.
+    """
+    if not len(records) or x.shape[1:] != records.shape[1:]:
+        raise InputError(
+            f"queries have shape {x.shape} and records {records.shape}: give some records of the same features."
+        )
     flat, among = x.reshape(len(x), -1).astype(float), records.reshape(len(records), -1).astype(float)
+    # About a whole number near their mean: squares of numbers far from 0, as of times, leave no digits for the distances.
+    mean = among.mean(axis=0)
+    middle = np.where(np.isfinite(mean), np.rint(mean), 0.0)
+    flat, among = flat - middle, among - middle
     rows = max(_BLOCK // max(len(among), 1), 1)
     norms = (among**2).sum(axis=1)
     # The query's own square is the same for all records and decides nothing.

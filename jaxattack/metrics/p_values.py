@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.special import stdtr
 
+from jaxattack.types import InputError
+
 
 def rank_p_values(
     scores: Float[np.ndarray, "record"], null: Float[np.ndarray, "non_member"]
@@ -24,6 +26,9 @@ def rank_p_values(
 
     Returns:
         From 1 / (n + 1) to 1.
+
+    Raises:
+        InputError: NaN.
     """
     return (1 + _at_least(scores, null)) / (1 + len(null))
 
@@ -68,5 +73,11 @@ def predictive_p_values(
 
 
 def _at_least(scores: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """How many of some scores are at least as high as each."""
+    """How many of some scores are at least as high as each.
+
+    Raises:
+        InputError: NaN, which would be higher than all.
+    """
+    if np.isnan(scores).any() or np.isnan(null).any():
+        raise InputError("scores contain NaN: drop these records, or mend the signal.")
     return len(null) - np.searchsorted(np.sort(null), scores, side="left")

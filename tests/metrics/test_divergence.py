@@ -61,6 +61,9 @@ def test_what_is_out_of_range_is_in_the_outer_bins():
 def test_nothing_to_compare_is_refused_with_a_sentence():
     with pytest.raises(InputError, match="histogram is empty"):
         risk_distance(np.ones(3), np.ones(0))
+    for wrong in (np.ones(4), np.array([-1.0, 2.0, 3.0]), np.array([np.nan, 1.0, 1.0])):
+        with pytest.raises(InputError, match="give counts of the same bins"):
+            jensen_shannon(wrong, np.ones(3))
     with pytest.raises(InputError, match="NaN"):
         risk_distance(np.array([np.nan]), np.ones(2))
     with pytest.raises(InputError, match="low is 0.0 and high 15.0"):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
 from jaxattack.metrics import correlation, mse, nearest, psnr, ssim
+from jaxattack.types import InputError
 
 
 def pictures(seed: int, records: int = 3) -> np.ndarray:
@@ -74,3 +75,23 @@ def test_the_nearest_record_is_the_one_that_a_loop_finds(seed):
         distances = [np.linalg.norm(query - other) for other in records]
         assert record == np.argmin(distances)
         assert distance == pytest.approx(min(distances))
+
+
+def test_the_nearest_of_records_far_from_0_is_found_by_their_differences():
+    """Squares of times in nanoseconds are 1e36: between them the first record was the nearest to all."""
+    records = 1e18 + 1024.0 * np.arange(50)[:, None] * np.array([1.0, 3.0])
+    found = nearest(records + 300, records)
+    np.testing.assert_array_equal(found.record, np.arange(50))
+
+
+@pytest.mark.parametrize("measure", [mse, correlation, lambda a, b: ssim(a, b, 255), lambda a, b: psnr(a, b, 255)])
+def test_one_record_is_not_compared_with_several(measure):
+    x = pictures(0)
+    with pytest.raises(InputError, match=r"records have shapes \(3, 12, 10, 2\) and \(1, 12, 10, 2\)"):
+        measure(x, x[:1])
+
+
+@pytest.mark.parametrize("records", [np.zeros((0, 2)), np.zeros((4, 3))])
+def test_where_there_is_no_record_of_the_kind_none_is_the_nearest(records):
+    with pytest.raises(InputError, match="give some records of the same features"):
+        nearest(np.zeros((5, 2)), records)

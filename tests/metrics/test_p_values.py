@@ -11,6 +11,7 @@ from scipy.stats import kstest
 from scipy.stats import t as student
 
 from jaxattack.metrics.p_values import leave_one_out_p_values, predictive_p_values, rank_p_values
+from jaxattack.types import InputError
 
 FEW = st.sampled_from([-1.0, 0.0, 0.5, 2.0])
 
@@ -63,3 +64,12 @@ def test_references_that_are_all_the_same_do_not_vary_by_rounding(level, count):
     still, out = np.full((count, 3), level), np.ones((count, 3), bool)
     value = np.array([np.nextafter(level, -np.inf), level, np.nextafter(level, np.inf)])
     np.testing.assert_array_equal(predictive_p_values(value, still, out), [1.0, 1.0, 1 / (count + 1)])
+
+
+def test_a_score_that_is_none_is_not_the_highest_of_all():
+    scores = np.array([1.0, np.nan])
+    for figure in (lambda: rank_p_values(scores, np.zeros(9)), lambda: rank_p_values(np.zeros(9), scores)):
+        with pytest.raises(InputError, match="scores contain NaN"):
+            figure()
+    with pytest.raises(InputError, match="scores contain NaN"):
+        leave_one_out_p_values(scores)
