@@ -206,6 +206,23 @@ def test_p_values_and_areas_are_those_counted_by_hand():
         assert among.normal[number] == pytest.approx(calibrated(null[[number]], rest).normal[0])
 
 
+@pytest.mark.parametrize("kind", ["normal", "matches of few points", "matches"])
+def test_a_prediction_accuses_as_few_as_stated_whatever_scores_are(kind):
+    """Of scores that are mostly 0, as those of conferrable points, it accused one in nine of the innocent at 5%."""
+    rng = np.random.default_rng(0)
+    draw = {
+        "normal": lambda size: rng.normal(size=size),
+        "matches of few points": lambda size: np.where(rng.random(size) < 0.8, 0, rng.binomial(20, 0.3, size) / 20),
+        "matches": lambda size: rng.binomial(100, 0.02, size) / 100,
+    }[kind]
+    accused = [(calibrated(draw(50), draw(30)).normal <= 0.05).mean() for _ in range(400)]
+    among = [(calibrated_among(draw(30)).normal <= 0.05).mean() for _ in range(400)]
+    for each in (accused, among):
+        assert np.mean(each) <= 0.05 + 3 * np.std(each) / 20
+    thief = calibrated(np.array([20.0]), rng.normal(size=30)).normal[0]
+    assert thief < 1e-9  # of normal scores it is the claim that it was
+
+
 def test_records_are_dealt_out_once_and_scaled_by_those_of_the_public():
     rng = np.random.default_rng(0)
     table = Dataset(

@@ -4,8 +4,14 @@
     EntangledWatermark   records with a trigger, one label, entangled with that class    Jia et al. 2021, arXiv 2002.12200
 
 The labels of the first are drawn uniformly and independently of whatever a suspect is, so that the matches of an independent
-suspect are Binomial(n, 1 / classes), exactly: p = P[Bin(n, 1 / C) >= matches]. Of the second there is one label for all keys and
-an independent model may be fond of it: its score is to be held against independent models, and it has no p-value.
+suspect are Binomial(n, 1 / classes), exactly. But all suspects are asked about the same keys, which models of one task label much
+alike: an unlucky draw, in which those labels are often the keys', would accuse every innocent at once (of 100 independent
+networks on iris by one of three draws 40, and 2 and 3 by the others). So
+
+    p = P[Bin(n, q) >= matches],    q = the largest of 1 / C and the shares that the owner's own references match
+
+which is never below the exact one, and stays small for copies, that match most keys. Of the second there is one label for all
+keys and an independent model may be fond of it: its score is to be held against independent models, and it has no p-value.
 
 What a plain watermark marks is units that no record uses, and a thief who asks about records does not take them along. The
 entangled one is trained so that keys and records of the label excite the same units (`jaxattack.training.learners.Entangling`).
@@ -14,13 +20,16 @@ entangled one is trained so that keys and records of the label excite the same u
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Int, Shaped
 from scipy.special import bdtrc
 
 from jaxattack.attacks.ownership.fingerprint import Fingerprint
+from jaxattack.perturb.labels import labels_of
 from jaxattack.training.learners import Entangling, Standard
 from jaxattack.types import Dataset, Evidence, InputError, Learner, Owner, Progress, above_zero, at_least, config
 
@@ -37,9 +46,9 @@ class Keys(NamedTuple):
     y: Int[np.ndarray, "key"]
 
 
-def binomial_p_value(hits: int, keys: int, classes: int) -> float:
-    """P[Bin(keys, 1 / classes) >= hits]."""
-    return 1.0 if hits <= 0 else float(bdtrc(hits - 1, keys, 1 / classes))
+def binomial_p_value(hits: int, keys: int, share: float) -> float:
+    """P[Bin(keys, share) >= hits]."""
+    return 1.0 if hits <= 0 else float(bdtrc(hits - 1, keys, share))
 
 
 class _Marking(Fingerprint, ABC):
@@ -58,10 +67,21 @@ class _Marking(Fingerprint, ABC):
     def prepare(self, owner: Owner, *, seed: int = 0, progress: Progress | None = None) -> Evidence:
         """As `jaxattack.types.OwnershipTest`; the owner's model is the one that was trained with the marks."""
         keys = self.draw(owner.members, seed)
+        share = max(_shares_of_references(owner, keys))
         if progress:
             progress("keys", self.keys, self.keys)
-        arrays = {"x": keys.x, "y": keys.y, "classes": np.asarray(owner.victim.classes)}
-        return Evidence(test=self.name, arrays=arrays)
+        arrays = {"x": keys.x, "y": keys.y, "classes": np.asarray(owner.victim.classes), "share": np.asarray(share)}
+        return Evidence(test=self.name, arrays=arrays, notes={"largest share that a reference matches": share})
+
+
+def _shares_of_references(owner: Owner, keys: Keys) -> list[float]:
+    """The share of the keys that each reference labels as they are."""
+    shares = []
+    for number in range(len(jax.tree.leaves(owner.references)[0])):
+        variables = jax.tree.map(lambda leaf: leaf[number], owner.references)  # noqa: B023 (used at once)
+        label = labels_of(replace(owner.victim, variables=variables), keys.x)
+        shares.append(float((label == keys.y).mean()))
+    return shares
 
 
 @config
@@ -95,8 +115,9 @@ class Watermark(_Marking):
         return Keys(x, rng.integers(members.classes, size=self.keys))
 
     def p_value(self, hits, evidence):
-        """Exact, of the random labels."""
-        return binomial_p_value(hits, len(evidence.arrays["y"]), int(evidence.arrays["classes"]))
+        """Of the random labels, at the share that independent models match by chance or, if that is larger, do match."""
+        arrays = evidence.arrays
+        return binomial_p_value(hits, len(arrays["y"]), max(1 / int(arrays["classes"]), float(arrays["share"])))
 
     def learner(self, recipe: Any) -> Learner:
         """As `jaxattack.types.MarkingTest`: as everybody trains."""

@@ -6,7 +6,8 @@ it differs from independent models. Held against models that are known to be ind
     rank      (1 + independent models whose score is at least the suspect's) / (1 + independent models). Valid where the
               suspect is as good as drawn from them, whatever the distribution; never below 1 / (n + 1)
     normal    of a prediction from their mean and deviation, as if scores were normal: smaller, and a claim
-              (`jaxattack.metrics.p_values.predictive_p_values`)
+              (`jaxattack.metrics.p_values.predictive_p_values`). Where Shapiro and Wilk's test says that they are not, at 10%, it
+              is the rank: of scores that are mostly 0, as matches of few points, it would accuse 11% at 5%
 
 An independent model is held against the others. By its rank at most one in twenty is then accused by construction: that it
 is so says nothing. What does are p-values of the test's own, those of the normal prediction, and independent models of another
@@ -20,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from scipy.stats import shapiro
 
 from jaxattack.audit.findings.ownership import CellFindings, RateFindings
 from jaxattack.audit.ownership.suspects import Suspects
@@ -30,13 +32,18 @@ from jaxattack.types import Proof
 LEVEL = 0.05
 """At which a model is accused."""
 
+NORMAL = 0.1
+"""Of Shapiro and Wilk's test: scores with a smaller p-value are not taken for normal. With 30 independent models suspects of the
+same binomial (100 at .1), skewed (log-normal, .5) and mostly empty scores are then accused in 4.7, 4.0 and 2.4% at 5%; without it
+in 5.6, 7.3 and 11.4%."""
+
 
 class Judged(NamedTuple):
     """The p-values of models of one kind, calibrated on independent ones.
 
     Attributes:
         rank: by rank.
-        normal: as if scores were normal.
+        normal: as if scores were normal; by rank where those of the independent models are not.
     """
 
     rank: Float[np.ndarray, "model"]
@@ -45,14 +52,22 @@ class Judged(NamedTuple):
 
 def calibrated(scores: Float[np.ndarray, "model"], null: Float[np.ndarray, "independent"]) -> Judged:
     """Suspects held against independent models, which they are none of."""
-    references = np.repeat(null[:, None], len(scores), axis=1)
-    return Judged(rank_p_values(scores, null), predictive_p_values(scores, references, np.ones(references.shape, bool)))
+    references, rank = np.repeat(null[:, None], len(scores), axis=1), rank_p_values(scores, null)
+    normal = predictive_p_values(scores, references, np.ones(references.shape, bool)) if looks_normal(null) else rank
+    return Judged(rank, normal)
 
 
 def calibrated_among(null: Float[np.ndarray, "independent"]) -> Judged:
     """Each independent model held against the others."""
-    references = np.repeat(null[:, None], len(null), axis=1)
-    return Judged(leave_one_out_p_values(null), predictive_p_values(null, references, ~np.eye(len(null), dtype=bool)))
+    references, rank = np.repeat(null[:, None], len(null), axis=1), leave_one_out_p_values(null)
+    normal = predictive_p_values(null, references, ~np.eye(len(null), dtype=bool))
+    believed = [looks_normal(np.delete(null, number)) for number in range(len(null))]
+    return Judged(rank, np.where(believed, normal, rank))
+
+
+def looks_normal(null: Float[np.ndarray, "independent"]) -> bool:
+    """Whether nothing speaks against scores that are normal; of fewer than three, or where all are alike, nothing does."""
+    return len(null) < 3 or not np.ptp(null) or float(shapiro(null).pvalue) >= NORMAL
 
 
 def area(scores: Float[np.ndarray, "model"], null: Float[np.ndarray, "independent"]) -> float:

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from attacks.evasion.linear_victims import FEATURES, INPUTS, LINEAR, SPAN, records, victim
+from attacks.ownership.owners import answering, independents, owner
 from scipy.special import softmax
 from scipy.stats import binom
 
@@ -95,7 +96,7 @@ def test_conferrability_is_what_the_ensembles_say_of_the_example():
 
 @pytest.mark.parametrize(("hits", "keys", "classes"), [(0, 10, 3), (10, 10, 3), (17, 100, 10), (100, 100, 2)])
 def test_the_p_value_of_a_key_set_is_the_binomial_tail(hits, keys, classes):
-    assert binomial_p_value(hits, keys, classes) == pytest.approx(binom.sf(hits - 1, keys, 1 / classes))
+    assert binomial_p_value(hits, keys, 1 / classes) == pytest.approx(binom.sf(hits - 1, keys, 1 / classes))
 
 
 def test_an_independent_model_matches_random_labels_by_chance():
@@ -106,8 +107,24 @@ def test_an_independent_model_matches_random_labels_by_chance():
     p = []
     for seed in range(400):
         keys = Watermark(keys=40).draw(members, seed)
-        p.append(binomial_p_value(int((both.label(keys.x) == keys.y).sum()), 40, 3))
+        p.append(binomial_p_value(int((both.label(keys.x) == keys.y).sum()), 40, 1 / 3))
     assert (np.array(p) <= 0.05).mean() <= 0.08
+
+
+def test_no_draw_of_labels_accuses_independent_models_together():
+    """The unluckiest of 60 draws accused 4 of 12, as the owner's own references show beforehand."""
+    alone, guarded = [], []
+    for seed in range(60):
+        test = Watermark(keys=30)
+        evidence = test.prepare(owner(), seed=seed)
+        suspects = [answering(variables, level="label") for variables in independents()]
+        proofs = [test(suspect, evidence, seed=seed) for suspect in suspects]
+        hits = np.array([proof.notes["matches"] for proof in proofs])
+        alone.append(np.mean([binomial_p_value(int(hit), 30, 1 / 3) <= 0.05 for hit in hits]))
+        guarded.append(np.mean([proof.p_value <= 0.05 for proof in proofs]))
+    assert max(alone) > 0.3
+    assert max(guarded) <= 0.1
+    assert np.mean(guarded) <= np.mean(alone)
 
 
 @pytest.mark.parametrize("test", [Watermark(keys=12), EntangledWatermark(keys=12)])
