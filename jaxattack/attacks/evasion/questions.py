@@ -149,6 +149,10 @@ def _reply(victim: Oracle, answer: Answer, label: Int[np.ndarray, "query"]) -> R
     if scores is None:
         return Reply(away, np.where(away, -1.0, 1.0), np.zeros(len(away)))
     scores = np.where(np.isnan(scores), np.nanmin(scores, axis=1, keepdims=True), scores)
+    # A class that is masked out has the logit -inf: two such margins have no difference.
+    finite = np.where(np.isneginf(scores), np.inf, scores).min(axis=1, keepdims=True)
+    least = np.minimum(finite, scores.max(axis=1, keepdims=True) + np.log(TINY))
+    scores = np.where(np.isneginf(scores), least, scores)
     return reply_of(scores, label, away, np)
 
 

@@ -162,3 +162,20 @@ def test_a_service_of_whole_numbers_is_asked_about_what_it_reads_and_so_are_its_
     for points in (np.concatenate(asked), evasion.example):
         np.testing.assert_array_equal(points, np.rint(points))
     np.testing.assert_array_equal(oracle(evasion.example).label != y, evasion.success)
+
+
+@pytest.mark.parametrize("name", BY_QUESTIONS)
+def test_a_class_that_is_masked_out_leaves_margins_that_are_numbers(name):
+    """Of two classes the one at -inf left margins of infinity, whose differences led to questions of NaN, which were refused."""
+
+    def answer(x):
+        z = np.stack([x[:, 0], -x[:, 0]], axis=1)
+        z[np.arange(len(x)), z.argmin(axis=1)] = -np.inf
+        return z
+
+    terms = Access(level="logit", classes=2, inputs=Inputs.box(-1, 1, (3,)))
+    x, y = np.array([[0.02, 0.1, -0.2], [-0.9, 0.3, 0.5]]), np.array([0, 1])
+    evasion = BY_QUESTIONS[name](from_function(answer, terms), x, y)
+    assert evasion.right.all()
+    assert np.isfinite(evasion.example).all()
+    np.testing.assert_array_equal(answer(evasion.example).argmax(axis=1) != y, evasion.success)
