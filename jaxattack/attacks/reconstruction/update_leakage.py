@@ -102,7 +102,7 @@ class UpdateRecord:
         """Solve for the record behind each update; the score is less the distance of the change from rank one.
 
         Raises:
-            InputError: something missing, answers that cannot show the change, or an update that changed none.
+            InputError: something missing, or answers that cannot show a change.
         """
         before, after, span = require(self, knowledge)
         inputs = before.access.inputs
@@ -114,9 +114,11 @@ class UpdateRecord:
         probes = low + share * (high - low)
         sources = []
         for at, one in enumerate(delta):
-            sources.append(solve_softmax(one, probes))
+            # Where a defence leaves nothing of an update there is no record, which is a finding and no mistake.
+            sources.append(solve_softmax(one, probes) if one.any() else Source(np.full(low.size, np.nan), -1, np.nan))
             if progress:
                 progress("updates", at + 1, len(delta))
+        unseen = int((~delta.any(axis=(1, 2))).sum())
         return Reconstruction(
             attack=self.name,
             goal=self.goal,
@@ -124,6 +126,8 @@ class UpdateRecord:
             score=np.array([-source.residual for source in sources]),
             label=np.array([source.label for source in sources]),
             cost=cost,
+            complete=not unseen,
+            reason=f"{unseen} of {len(sources)} updates changed no answer to the probes." if unseen else "",
         )
 
 

@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 
 import jaxattack as ja
 from jaxattack import Dataset, InputError, OracleError, Recipe, Variables
+from jaxattack.attacks.reconstruction import Knowledge, Span, UpdateRecord
 from jaxattack.attacks.reconstruction.update import Update, change
 from jaxattack.attacks.reconstruction.update_leakage import LabelReader, solve_softmax
 from jaxattack.types import Inputs
@@ -73,6 +74,21 @@ def test_one_step_of_a_softmax_gives_the_record_and_its_label_away():
         np.testing.assert_allclose(solved.x, data.x[record], atol=1e-3)
         assert solved.label == data.y[record]
         assert solved.residual < 1e-4
+
+
+def test_an_update_that_shows_nowhere_leaves_the_others_their_records():
+    """One of which no answer told, as behind rounding, ended the audit of all."""
+    model, victim, _, data = two("softmax")
+    updated = Update(learning_rate=0.5).apply(model, victim, data.x[[700]], data.y[[700]])
+    after = Variables(jax.tree.map(lambda leaf: leaf[0], updated.params), victim.rest)
+    before, seen = (oracle(model, one, precision="float64") for one in (victim, after))
+    span = Span(np.zeros(64), np.ones(64))
+    found = UpdateRecord()(Knowledge(answers=before, updates=(seen, before), span=span))
+    np.testing.assert_allclose(found.value[0], data.x[700], atol=1e-3)
+    assert np.isnan(found.value[1]).all()
+    assert found.label.tolist() == [data.y[700], -1]
+    assert not found.complete
+    assert found.reason == "1 of 2 updates changed no answer to the probes."
 
 
 def test_shadow_updates_teach_the_label_behind_an_update_of_a_network():
