@@ -251,12 +251,17 @@ def _refuse_unused(victim: Victim, attack: InversionAttack | GradientAttack, aud
 
 
 def _numbered(victim: Victim, targets: tuple[int | str, ...]) -> tuple[int, ...]:
-    """Targets as numbers of classes; all of them where none are given.
+    """Targets as numbers of columns; all of them where none are given.
+
+    Classes that are named by numbers, as those of a victim that lacks some, are meant by their names: of 0 and 2 the 2 is the
+    second column.
 
     Raises:
         InputError: the victim has no class of a name.
     """
     names = victim.class_names
+    if names and all(name.isdecimal() for name in names):
+        targets = tuple(map(str, targets))
     for name in targets:
         if isinstance(name, str) and name not in names:
             classes = f"has the classes {', '.join(names[:10])}" if names else "has classes without names"

@@ -16,6 +16,7 @@ from jaxattack.audit.findings.inversion import UpdateFindings
 from jaxattack.audit.inversion import usual_attack
 from jaxattack.audit.reconstructions import labels_found
 from jaxattack.data import load
+from jaxattack.data.designs import Sized
 from jaxattack.defences import Round
 from jaxattack.models import Architecture
 from jaxattack.report import headline, write
@@ -198,6 +199,23 @@ def test_classes_are_named_as_the_data_names_them(tmp_path):
         invert(victim, Numeric(steps=1), targets=("rose",))
     with pytest.raises(InputError, match="has classes without names: give the number"):
         invert(open_victim("softmax", data="iris", fresh=True), targets=("rose",))
+
+
+def test_classes_that_are_named_by_numbers_are_meant_by_them(tmp_path):
+    """Of a victim of the classes 0 and 2 the class 2 was refused, and 1 made records of what its report called 2."""
+    rng = np.random.default_rng(0)
+    y = 2 * rng.integers(0, 2, 60)
+    x = rng.normal(size=(60, 4)).astype(np.float32)
+    x[np.arange(60), y] += 3
+    y[0] = 1
+    np.savez(tmp_path / "lacking.npz", x=x, y=y)
+    seed = next(seed for seed in range(9) if not Sized(members=30)(1, 60, seed)[0][0])
+    victim = open_victim("logistic", data=str(tmp_path / "lacking.npz"), seed=seed)
+    how = {"evaluation": Architecture(name="softmax")}
+    made = invert(victim, Numeric(steps=1), targets=(2,), **how).findings
+    assert [(row.target, row.name) for row in made.targets] == [(1, "2")]
+    with pytest.raises(InputError, match="target is '1' and .* has the classes 0, 2"):
+        invert(victim, Numeric(steps=1), targets=(1,), **how)
 
 
 def test_a_bare_oracle_and_a_white_box_are_victims_too():
