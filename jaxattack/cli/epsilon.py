@@ -85,15 +85,16 @@ def epsilon(
     refuse_other_report(folder, "epsilon")
     model, dataset = subject.source(), subject.dataset()
     if sweep.kind in DIRECTIONS:
-        bounds = audit_gradients(
-            model=model,
-            dataset=dataset,
-            records=subject.records,
-            recipe=recipe,
-            private=private,
-            sweep=sweep,
-            audit=audit,
-        )
+        with progress(output):  # nothing tells how far it is; a person who stops it is told that nothing is kept
+            bounds = audit_gradients(
+                model=model,
+                dataset=dataset,
+                records=subject.records,
+                recipe=recipe,
+                private=private,
+                sweep=sweep,
+                audit=audit,
+            )
         publish(folder, bounds, output)
         return
     with progress(output) as report, resumable(folder):

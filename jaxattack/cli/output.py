@@ -102,9 +102,16 @@ def say(output: Printing, text: str, *, standard_error: bool = True) -> None:
         Console(stderr=standard_error, highlight=False, soft_wrap=True).print(text, markup=False)
 
 
+class _Stopped(KeyboardInterrupt):
+    """Ctrl-C, after what is kept was told."""
+
+
 @contextmanager
 def progress(output: Printing) -> Iterator[Any]:
-    """A bar a phase, with the time that remains; standard error, so that output can be piped."""
+    """A bar a phase, with the time that remains; standard error, so that output can be piped.
+
+    Where a person stops what is within, and it is not `resumable`, that nothing is kept is told.
+    """
     columns = (
         TextColumn("{task.description:>8}"),
         BarColumn(),
@@ -113,17 +120,28 @@ def progress(output: Printing) -> Iterator[Any]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=output.quiet) as bars:
-        tasks: dict[str, Any] = {}
+    bars = Progress(*columns, console=Console(stderr=True), disable=output.quiet)
+    tasks: dict[str, Any] = {}
 
-        def show(what: str, count: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=count, total=total)
-            if what == "models" and 0 < count < total:
-                _import_report()
+    def show(what: str, count: int, total: int) -> None:
+        if not tasks:
+            bars.start()  # without a bar its end would be an empty line
+        if what not in tasks:
+            tasks[what] = bars.add_task(what, total=total)
+        bars.update(tasks[what], completed=count, total=total)
+        if what == "models" and 0 < count < total:
+            _import_report()
 
+    try:
         yield show
+    except _Stopped:
+        raise
+    except KeyboardInterrupt:
+        say(Printing(), "Stopped. Nothing is kept: the same command begins anew.")
+        raise
+    finally:
+        if tasks:
+            bars.stop()
 
 
 @cache
@@ -144,7 +162,7 @@ def resumable(folder: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         say(Printing(), f"Stopped. What was finished is kept in {folder}: the same command goes on from there.")
-        raise
+        raise _Stopped from None
 
 
 def keep_options(folder: Path, output: Printing) -> list[Path]:
