@@ -102,7 +102,8 @@ def options(tokens: list[str]) -> dict[str, list[str]]:
 
 def smaller(tokens: list[str], changes: str) -> list[str]:
     """A command with what makes it cheap."""
-    changed = options(tokens) | {name: [value] for name, value in SMALLER.get(tokens[0], {}).items()}
+    cheap = {} if "--references" in tokens else SMALLER.get(tokens[0], {})  # those are trained already
+    changed = options(tokens) | {name: [value] for name, value in cheap.items()}
     changed |= {name: values for name, values in options(shlex.split(changes)).items() if name}
     return [token for name, values in changed.items() for token in ((name, *values) if name else values)]
 
