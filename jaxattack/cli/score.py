@@ -48,13 +48,14 @@ def score(
         all_scores: write what every attack says of every record to scores.npz, and not only what the claimed one says:
             8 bytes for each attack, model and record.
         target: attack this model alone, its row counted from 0; the others are its references.
-        out: the report's folder; by default beside the file.
+        out: the report's folder; by default FILE.report beside the file, and FILE.target-N.report of one target.
     """
     output.check("membership" if target is None else "target")
     _refuse_useless(target, verdicts, all_scores)
     if observations.is_dir():
         observations = observations.resolve()  # . and .. are no names
-    folder = out or observations.parent / f"{observations.stem if observations.is_file() else observations.name}.report"
+    named = observations.stem if observations.is_file() else observations.name
+    folder = out or observations.parent / (f"{named}.report" if target is None else f"{named}.target-{target}.report")
     refuse_other_report(folder, "membership" if target is None else "target")
     declared_attacks = attacks_from(attacks, protocol)
     read = read_observations(observations, declared_attacks, target=target)

@@ -127,3 +127,12 @@ def test_a_folder_with_a_report_of_another_kind_is_refused_and_the_same_kind_is_
         done.stderr
         == "jaxattack: out is r, which holds a report on membership, and this one is on target: give another folder.\n"
     )
+
+
+def test_one_target_and_all_models_of_a_file_have_reports_of_their_own(tmp_path):
+    random = np.random.default_rng(0)
+    member = np.stack([half := random.random(60) < 0.5, ~half] * 4)
+    np.savez(tmp_path / "a.npz", phi=random.normal(size=member.shape) + member, member=member, label=np.arange(60) % 2)
+    for target in (("--target", "0"), ("--target", "1"), ()):
+        run("score", "a.npz", "--attacks", "loss", *target, folder=tmp_path)
+    assert {path.name for path in tmp_path.glob("*.report")} == {"a.report", "a.target-0.report", "a.target-1.report"}

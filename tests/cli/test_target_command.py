@@ -83,4 +83,4 @@ def test_a_row_of_a_file_is_a_target(tmp_path, monkeypatch, capsys):
     findings = json.loads(capsys.readouterr().out)
     assert (findings["kind"], findings["references"]["models"]) == ("target", 5)
     assert findings["records"]["member"] == member[2].astype(int).tolist()
-    assert (tmp_path / "models.report" / "records.csv").is_file()
+    assert (tmp_path / "models.target-2.report" / "records.csv").is_file()
