@@ -13,6 +13,7 @@ Found, and told as a sentence in `Checked.findings`, for an attack may live with
     precision      confidences sum to 1 less closely than numbers of the stated precision do, or every score is a float32 number
                    where float64 is stated
     determinism    a record asked twice was answered differently, or the second time with what is no answer
+    order          the second time it was answered as another record of its batch had been
 
 Rounding is seen passively: multiples of 10^-k are a null set among real numbers. Shares of a small whole (the leaves of a
 tree, votes of a forest, neighbours) can be multiples too, so that it takes 12 different scores that are no whole numbers
@@ -60,15 +61,21 @@ class Checked(OracleWrapper):
         self._repeat = repeat
         self._rounding = _Rounding(self.access)
         self._difference: float | None = None
+        self._other: int | None = None
 
     @property
     def findings(self) -> Mapping[str, str]:
-        """What is odd about the answers so far: ``rounding``, ``precision`` or ``determinism`` -> a sentence."""
+        """What is odd about the answers so far: ``rounding``, ``precision``, ``determinism`` or ``order`` -> a sentence."""
         sentences = {"rounding": self._rounding.sentence(), "precision": self._rounding.imprecision()}
         if self._difference is not None:
             sentences["determinism"] = (
                 f"the same record asked twice was answered differently, by up to {self._difference:.3g}: "
                 "what is computed from differences of answers is no more exact than that."
+            )
+        if self._other is not None:
+            sentences["order"] = (
+                f"asked again alone, the first record of a batch was answered as record {self._other} of it had been: where answers come in "
+                "another order than the questions, all that is computed from them is wrong."
             )
         return {name: sentence for name, sentence in sentences.items() if sentence}
 
@@ -80,21 +87,25 @@ class Checked(OracleWrapper):
         """
         answer = self._verify(self._oracle(x, bias), len(x))
         if self._repeat and len(x):
-            self._ask_again(x[:1], None if bias is None else Bias(bias.token[:1], bias.value[:1]), answer.take([0]))
+            self._ask_again(x[:1], None if bias is None else Bias(bias.token[:1], bias.value[:1]), answer)
         return answer
 
-    def _ask_again(self, x: np.ndarray, bias: Bias | None, first: Answer) -> None:
+    def _ask_again(self, x: np.ndarray, bias: Bias | None, answers: Answer) -> None:
         try:
             again = self._oracle(x, bias)
         except InputError:  # what was answered is paid for and must not be lost to a question of ours
             return
         self._repeat = False
         try:
-            difference = _difference(first, self._verify(again, 1))
+            difference = _difference(answers.take([0]), self._verify(again, 1))
         except OracleError:
             difference = np.inf
         if difference > LOOSE[self.access.precision] + self._rounding.step:
             self._difference = difference
+            if difference < np.inf and self.access.level != "label":
+                every = np.array([_difference(answers.take([at]), again) for at in range(len(answers.label))])
+                alike = np.flatnonzero(every <= 8 * EPSILON[self.access.precision])
+                self._other = int(alike[0]) if len(alike) == 1 else None  # leaves of trees are alike of many
 
     def _verify(self, answer: Answer, queries: int) -> Answer:
         _check_label(self.access, answer, queries)

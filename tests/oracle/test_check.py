@@ -305,6 +305,19 @@ def test_noise_is_found_by_asking_one_record_twice(level, scale):
     assert quiet.ledger.queries == 60
 
 
+@pytest.mark.parametrize("level", ["probability", "logit"])
+def test_answers_in_another_order_than_the_questions_are_told_from_noise(level):
+    """As of a service that answers in parallel and puts what it has together as it comes."""
+    network_, quiet = network(level), checked(network(level))
+    answer = getattr(network_(X), level)
+    oracle = checked(from_function(lambda x: getattr(network_(x), level)[::-1], network_.access))
+    assert (getattr(oracle(X), level) == answer[::-1]).all()
+    assert list(oracle.findings) == ["determinism", "order"]
+    assert f"was answered as record {len(X) - 1} of it had been" in oracle.findings["order"]
+    quiet(X)
+    assert quiet.findings == {}
+
+
 def test_labels_that_differ_are_found_where_there_is_nothing_else():
     labels = [Answer(np.array([0, 1])), Answer(np.array([1]))]
     oracle = checked(Scripted(labels, level="label"))
