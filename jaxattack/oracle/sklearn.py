@@ -22,9 +22,10 @@ Partial queries. With ``partial=True`` a decision tree takes NaN for a feature t
 distribution (a regressor: the mean) of the node where the descent first meets one, as BigML's trees do (Tramèr et al.
 2016, section 4.2). Complete queries answer as the estimator does, bit for bit.
 
-Files. A skops file is loaded if skops trusts every type in it, or the type is one of two kinds that answering cannot be
-harmed by: the optimizers of a neural network, which hold numbers and are not used to answer; and the nodes of decision
-trees, which skops distrusts because a crafted file can send scikit-learn reading outside of its memory. What such a file
+Files. A skops file is loaded if skops trusts every type in it, or the type is one of three kinds that answering cannot be
+harmed by: the optimizers of a neural network, which hold numbers and are not used to answer; what holds the estimators of
+calibrated, voting and stacked classifiers, which is Python on arrays; and the nodes of decision trees, which skops distrusts
+because a crafted file can send scikit-learn reading outside of its memory. What such a file
 can do, with trusted types too, is in `jaxattack.oracle.skops_safety`, which checks it before anything is asked of it.
 """
 
@@ -57,6 +58,9 @@ _KNOWN = (
     "sklearn.tree._tree.Tree",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.utils._bunch.Bunch",
 )
 
 

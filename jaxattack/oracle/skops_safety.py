@@ -97,7 +97,9 @@ def _tree_safe(value: Any) -> bool:
 
 
 def _machine_safe(machine: Any) -> bool:
-    """Whether a machine's arrays are of one number of vectors, as libsvm takes for granted."""
+    """Whether a machine's arrays are of one number of vectors, as libsvm takes for granted; one that is not fitted computes nothing."""
+    if not hasattr(machine, "support_vectors_"):
+        return True
     vectors, count = len(machine.support_vectors_), np.asarray(machine._n_support)
     pairs = len(count) * (len(count) - 1) // 2
     return (
@@ -113,7 +115,9 @@ def _machine_safe(machine: Any) -> bool:
 
 
 def _boosting_safe(boosted: Any) -> bool:
-    """Whether there are as many trees an iteration as columns that they are added to."""
+    """Whether there are as many trees an iteration as columns that they are added to; one that is not fitted has none."""
+    if not hasattr(boosted, "estimators_"):
+        return True
     if not isinstance(boosted.init_, str | DummyClassifier | DummyRegressor):
         return False  # another estimator would be asked here before it is known to be safe
     start = boosted._raw_predict_init(np.zeros((1, boosted.n_features_in_), np.float32))

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
 from sklearn.ensemble import (
     BaggingClassifier,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
 )
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
@@ -226,6 +229,10 @@ def skops():
         BaggingClassifier(DecisionTreeClassifier(), 3, max_features=2),
         GradientBoostingClassifier(n_estimators=2),
         SVC(),
+        CalibratedClassifierCV(LinearSVC(), cv=2),
+        CalibratedClassifierCV(DecisionTreeClassifier(max_depth=2), method="isotonic", cv=2),
+        VotingClassifier([("tree", DecisionTreeClassifier()), ("logistic", LogisticRegression())], voting="soft"),
+        StackingClassifier([("machine", SVC()), ("boosted", GradientBoostingClassifier(n_estimators=2))], cv=2),
     ],
     ids=lambda estimator: type(estimator).__name__,
 )
