@@ -28,16 +28,9 @@ from scipy.special import expit
 Ask = Callable[[Float[np.ndarray, "query feature"]], Float[np.ndarray, "query equation"]]
 """Queries in -1..1 -> the equations."""
 
-WIDER = 100.0
-"""Differences to one side have digits to spare, and are taken wider so that least squares tells their queries apart. Of 28 networks 27 are
-complete, and with a tenth and ten times so wide."""
-
 GAP = 30.0
 """How far singular values fall where the span of the weights ends, and by how much the error of differences may be exceeded. Of 56 networks
 (6-3-3 to 20-8-2, tanh and sigmoid, six of float32) 53 are complete; of the first 28 26, with a third and thrice too."""
-
-MIXTURES = 50
-"""Pairs of mixtures, of which the best is taken. A fifth 52."""
 
 SCALES, SHIFTS = np.meshgrid(np.geomspace(0.03, 30, 60), np.linspace(-6, 6, 121), indexing="ij")
 """Where the search for a unit starts: of shorter weights tanh is off a line by .77 |w|^2 / 2 = 3e-4 at a distance of 1, longer ones are steps of
@@ -78,8 +71,8 @@ class Steps(NamedTuple):
         if coarse:
             first = (3 * noise) ** (1 / 3)
             return cls(True, first, (48 * noise) ** 0.25, first**2)
-        first = 2 * (WIDER * noise) ** 0.5
-        return cls(False, first, (8 * WIDER * noise) ** (1 / 3), first)
+        first = 2 * noise**0.5
+        return cls(False, first, (8 * noise) ** (1 / 3), first)
 
 
 def derivatives(activation: str, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -188,20 +181,16 @@ def _hessian(
 def _directions(
     hessian: Float[np.ndarray, "matrix neuron neuron"], rng: np.random.Generator
 ) -> Float[np.ndarray, "neuron neuron"] | None:
-    """Columns v_j with every M = sum_j d_j v_j v_j^T; None where no mixture gives columns."""
+    """Columns v_j with every M = sum_j d_j v_j v_j^T; None where there are no such."""
     if len(hessian) < 2 or not np.isfinite(hessian).all():
         return None
-    first, second = np.tensordot(rng.normal(size=(2, MIXTURES, len(hessian))), hessian, 1)
+    first, second = np.tensordot(rng.normal(size=(2, len(hessian))), hessian, 1)
     try:
-        with np.errstate(all="ignore"):  # columns that are all but dependent overflow, and are off by NaN
-            values, vectors = np.linalg.eig(first @ np.linalg.inv(second))
-            inverse = np.linalg.inv(vectors)[:, None]
-            product = np.abs(inverse @ hessian @ inverse.swapaxes(2, 3)) ** 2
-            off = (product * (1 - np.eye(product.shape[-1]))).sum(axis=(1, 2, 3)) / product.sum(axis=(1, 2, 3))
+        with np.errstate(all="ignore"):  # of a mixture that is all but singular
+            vectors = np.linalg.eig(first @ np.linalg.inv(second))[1]
     except np.linalg.LinAlgError:
         return None
-    off = np.where(np.imag(values).any(axis=1) | np.isnan(off), np.inf, off)
-    return np.real(vectors[off.argmin()]) if np.isfinite(off.min()) else None
+    return vectors if np.isrealobj(vectors) and np.linalg.matrix_rank(vectors) == len(vectors) else None
 
 
 def _assemble(
