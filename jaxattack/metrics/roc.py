@@ -86,7 +86,8 @@ class TprAtFpr:
         true_positives: members called members at this threshold.
         threshold: the threshold.
         resolvable: whether the bound allows at least one false positive; where it does not, `tpr` says only how many
-            members score above every non-member seen.
+            members score above every non-member seen. One is enough for a figure, whose interval over records and models is then wide
+            (`jaxattack.metrics.uncertainty`), and not for a claim, which needs ten.
     """
 
     fpr: float

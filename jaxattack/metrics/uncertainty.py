@@ -17,6 +17,12 @@ of Student's t on the logit scale; its degrees of freedom come from those of the
 counts that few clusters, or few records that carry the figure, say little of their own spread. Those of a true-positive
 rate are at most twice the false positives k: the threshold's own variance rests on a count of relative variance 1 / k.
 
+Few clusters of models may look alike by chance, and their spread is then taken for smaller than it is. Of simulated sweeps of 300
+records in complementary pairs, where the shift of members varies over models by .3 about 1 or 2.5, intervals of AUC and of the
+rate at 10% hold the truth in 86 to 91 of 100 with 4 models, 89 to 90 with 6, 90 to 92 with 8 and 94 with 16; without such
+variation in 97 with 4. At one to three false positives they hold it in 94 to 100 of 100 with 16 models, the lower end being above
+it in up to 6.
+
 Every psi depends on the score's level between few thresholds and on the membership alone, so that all figures come from
 one count of levels by record and by cluster.
 """
