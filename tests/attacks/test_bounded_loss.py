@@ -7,8 +7,9 @@ import pytest
 from attacks.planted import complementary, observe
 
 from jaxattack.attacks.membership import BoundedLoss, Threshold
+from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.metrics import advantage, roc_curve
-from jaxattack.types import InputError
+from jaxattack.types import InputError, Observations
 
 OBSERVATIONS = observe(complementary(6, 300, seed=0), leak=2.0)
 LOSS = np.logaddexp(0, -OBSERVATIONS.signals["phi"][:, :, 0].astype(np.float64))
@@ -53,3 +54,11 @@ def test_a_bound_of_nothing_and_references_that_are_not_needed_are_refused():
         BoundedLoss(bound=0.0)
     with pytest.raises(InputError, match="a bound needs no references"):
         BoundedLoss(bound=1.0, protocol="leave-one-out")
+
+
+def test_a_shadow_of_which_no_record_may_be_read_says_no_bound():
+    member = np.array([[False], [True], [False], [True], [False]])
+    phi = np.arange(5.0)[:, None, None]
+    one = Observations(signals={"phi": phi}, member=member, label=np.zeros(1, int))
+    with pytest.raises(TooFewReferences, match="the shadow model has no record whose membership is known"):
+        BoundedLoss()(one)

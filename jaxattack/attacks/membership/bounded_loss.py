@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 
 from jaxattack.attacks.membership.observed import read_signal, read_targets, require_models
 from jaxattack.attacks.membership.reference import loss_of
-from jaxattack.attacks.membership.references import PROTOCOLS, check_protocol, shadows_of
+from jaxattack.attacks.membership.references import PROTOCOLS, TooFewReferences, check_protocol, shadows_of
 from jaxattack.signals import Phi
 from jaxattack.types import InputError, Needs, Observations, above_zero, config
 
@@ -70,7 +70,7 @@ class BoundedLoss:
         """Scores of every record for each target, 0 to 1.
 
         Raises:
-            TooFewReferences: without a bound, fewer than three models.
+            TooFewReferences: without a bound, fewer than three models, or a shadow without a record.
             InputError: phi NaN or infinite.
         """
         if self.references:
@@ -88,4 +88,8 @@ class BoundedLoss:
             yield from (self.bound for _ in models)
             return
         for shadow in shadows_of(observations.member, models, self.protocol):
+            if not shadow.records.any():
+                raise TooFewReferences(
+                    f"{self.name}: the shadow model has no record whose membership is known: give more records, or a bound."
+                )
             yield max(float(loss[shadow.model, shadow.records].max()), FLOOR)
