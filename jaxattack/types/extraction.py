@@ -80,8 +80,8 @@ class Verification:
     Attributes:
         trials: inputs to compare on; 0 for none, and then nothing is complete.
         minimum: trials without which nothing is complete: 100 bound the disagreement by 3%.
-        share: of what is left of the oracle's budget that is reserved for this before the attack starts, at most; an
-            attack always gets the queries without which it cannot succeed.
+        share: of what is left of the oracle's budget that is reserved for this before the attack starts, at most: with a
+            fifth the minimum is met from 500 queries on. An attack always gets those without which it cannot succeed.
 
     Raises:
         InputError: a value out of range.

@@ -96,6 +96,8 @@ class Substitute:
 
 
 SOFTMAX, PERCEPTRON = Substitute(), Substitute(architecture="mlp:128")
+"""What attacks train by default. Of 18 forests, networks and support vector machines on six tables, 160 queries, half as wide agrees behind
+confidences with 0.8% fewer other records, behind labels with 0.2%, and twice as wide with 0.1% and 0.6% more."""
 
 
 class Stolen(NamedTuple):

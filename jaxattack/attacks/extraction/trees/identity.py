@@ -10,7 +10,7 @@ Confidences that are shares of a few records (1, 1/2, 2/3) are taken to be share
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -58,8 +58,6 @@ class Identities:
     def distrust(self, numbers: Iterable[int]) -> None:
         """Infer nothing more from identities that several leaves share."""
         self._ambiguous.update(numbers)
-        for boxes in self._boxes.values():
-            boxes.distrust(self._ambiguous)
 
     def ambiguous(self, numbers: Int[np.ndarray, "query"]) -> Bool[np.ndarray, "query"]:
         """Whether several leaves share an identity, as far as is known."""
@@ -78,9 +76,7 @@ class Identities:
         identity = self._number(self._oracle(rows.reshape(-1, *self._oracle.access.inputs.shape)))
         self._cache.update((row.tobytes(), int(number)) for row, number in zip(rows, identity, strict=True))
         for key, index in _by_pattern(rows):
-            boxes = self._boxes.setdefault(key, _Boxes())
-            boxes.add(self._one_hot(rows[index]), identity[index])
-            boxes.distrust(self._ambiguous)
+            self._boxes.setdefault(key, _Boxes()).add(self._one_hot(rows[index]), identity[index])
 
     def _number(self, answer: Answer) -> Int[np.ndarray, "query"]:
         value = np.asarray(answer.logit if answer.probability is None else answer.probability, float) + 0.0
@@ -99,7 +95,7 @@ class Identities:
         identity = np.full(len(rows), -1)
         for key, index in _by_pattern(rows):
             if key in self._boxes:
-                identity[index] = self._boxes[key].answer(self._one_hot(rows[index]))
+                identity[index] = self._boxes[key].answer(self._one_hot(rows[index]), self.ambiguous)
         self._cache.update((rows[row].tobytes(), int(identity[row])) for row in np.flatnonzero(identity >= 0))
         self.inferred += int((identity >= 0).sum())
         return identity
@@ -137,17 +133,16 @@ class _Boxes:
         self._place: dict[int, int] = {}
         self._sound = np.empty(0, bool)
 
-    def answer(self, rows: Float[np.ndarray, "query column"]) -> Int[np.ndarray, "query"]:
-        """The identity of the only box that a row lies in; -1 where there is no such box."""
-        sound = np.flatnonzero(self._sound)
+    def answer(
+        self, rows: Float[np.ndarray, "query column"], ambiguous: Callable[[np.ndarray], np.ndarray]
+    ) -> Int[np.ndarray, "query"]:
+        """The identity of the only box that a row lies in, of those that one leaf has; -1 where there is no such box."""
+        numbers = np.array(list(self._place))
+        sound = np.flatnonzero(self._sound & ~ambiguous(numbers))
         if not len(sound):
             return np.full(len(rows), -1)
         inside = self._inside(rows, sound)
-        return np.where(inside.sum(axis=1) == 1, np.array(list(self._place))[sound[inside.argmax(axis=1)]], -1)
-
-    def distrust(self, numbers: Iterable[int]) -> None:
-        """Answer no more with these identities."""
-        self._sound[[self._place[number] for number in numbers if number in self._place]] = False
+        return np.where(inside.sum(axis=1) == 1, numbers[sound[inside.argmax(axis=1)]], -1)
 
     def add(self, rows: Float[np.ndarray, "query column"], identity: Int[np.ndarray, "query"]) -> None:
         """Take in what was answered, and mark the identities that cannot be one leaf's."""
