@@ -35,7 +35,7 @@ from jaxattack.oracle.ledger import PRICE, CountingOracle
 from jaxattack.oracle.likelihood_scale import other_scale
 from jaxattack.oracle.local import answer_from_logits, pad, sensible
 from jaxattack.oracle.sklearn import INSTALL
-from jaxattack.types import Access, Answer, Bias, InputError, Inputs, Level, Precision
+from jaxattack.types import EPSILON, Access, Answer, Bias, InputError, Inputs, Level, Precision
 
 _FLOATS: dict[str, Precision] = {"double": "float64", "float": "float32", "float16": "bfloat16"}
 """Half precision has no name of its own here; that of bfloat16, which is coarser, promises nothing that it lacks."""
@@ -83,7 +83,11 @@ def from_onnx(
         raise InputError(f"the inputs have shape {inputs.shape} and {path} takes {width} numbers: mend them.")
     _require_layout(path, inputs.shape, columns)
     outputs = read_outputs(path, INSTALL)
-    output, precision = _output(path, session, outputs, level)
+    output, kind = _output(path, session, outputs, level)
+    # Queries are rounded to what the graph takes, whatever it answers in.
+    taken = [_FLOATS[name] for name in _FLOATS if any(column.numbers is _NUMBERS[name] for column in columns)]
+    kinds: list[Precision] = [kind, *taken]
+    precision = max(kinds, key=lambda each: EPSILON[each])
     score = partial(_score, path, session, columns, output)
     records = probes(inputs)
     probe = np.concatenate([score(some) for some in np.split(records, [1, 3])])  # in batches of several sizes
