@@ -85,8 +85,8 @@ def from_onnx(
     outputs = read_outputs(path, INSTALL)
     output, kind = _output(path, session, outputs, level)
     # Queries are rounded to what the graph takes, whatever it answers in.
-    taken = [_FLOATS[name] for name in _FLOATS if any(column.numbers is _NUMBERS[name] for column in columns)]
-    kinds: list[Precision] = [kind, *taken]
+    kinds: list[Precision] = [_FLOATS[name] for name in _FLOATS if _NUMBERS[name] in [one.numbers for one in columns]]
+    kinds.append(kind)
     precision = max(kinds, key=lambda each: EPSILON[each])
     score = partial(_score, path, session, columns, output)
     records = probes(inputs)
