@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from threadpoolctl import threadpool_limits
 
 from jaxattack.attacks.membership import RMIA, LiRA, by_label, declared_label
+from jaxattack.attacks.membership.observed import scores_of
 from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.audit.claim import BASELINE, Correction, claimed_rate, comparison
 from jaxattack.audit.curves import FPRS, Subset, by_models, by_queries, rate_key, subsets_of
@@ -290,7 +291,7 @@ def _claim(judgements: list[_Judgement], declared: str | None, refusals: list[st
 
 def _scored(name: str, attack: MembershipAttack, read: Observations) -> _Scored:
     begin = time.perf_counter()
-    scores = attack(read)
+    scores = scores_of(attack, read)
     return _Scored(name, attack, scores, time.perf_counter() - begin)
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int, Integer
 from jaxattack.attacks.membership.references import References, TooFewReferences, shared_references
 from jaxattack.metrics.clusters import once
 from jaxattack.threads import map_threads, record_blocks
-from jaxattack.types import InputError, Needs, Observations, OptimisedSignal, Side, Signal
+from jaxattack.types import InputError, MembershipAttack, Needs, Observations, OptimisedSignal, Side, Signal
 
 FEWEST_MODELS = 3  # one target leaves two references, such as a complementary pair
 SHOWN = 5  # record indices listed in a message
@@ -64,6 +64,30 @@ def _read(observations: Observations, signal: Signal, axes: tuple[str, ...]) -> 
             "drop the models that diverged, or compute the signal from logits in log space."
         )
     return values
+
+
+def scores_of(
+    attack: MembershipAttack, observations: Observations, targets: Sequence[int] | None = None
+) -> Float[np.ndarray, "target record"]:
+    """An attack's scores, checked: attacks of other code may give anything.
+
+    Raises:
+        InputError: what the attack refuses; or scores that are no finite numbers, or not one for each target and record.
+    """
+    scores = np.asarray(attack(observations) if targets is None else attack(observations, targets))
+    shape = (observations.models if targets is None else len(targets), observations.records)
+    if scores.shape != shape or scores.dtype.kind not in "fiub":
+        raise InputError(
+            f"{attack.name} gives scores of dtype {scores.dtype} and shape {scores.shape}, of {shape[0]} targets and {shape[1]} records: "
+            "have it give a number for each [target, record]."
+        )
+    scores = scores if scores.dtype.kind == "f" else scores.astype(np.float64)
+    bad = sum(int((~np.isfinite(row)).sum()) for row in scores)  # a row at a time: scores may be many
+    if bad:
+        raise InputError(
+            f"{attack.name} gives {bad} scores that are NaN or infinite: have it drop or bound them, as numpy.nan_to_num does."
+        )
+    return scores
 
 
 def read_targets(observations: Observations, targets: Sequence[int] | None) -> Int[np.ndarray, "target"]:

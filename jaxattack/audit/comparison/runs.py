@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxattack.attacks.membership import by_label, declared_label
+from jaxattack.attacks.membership.observed import scores_of
 from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.audit.claim import Correction, claimed_rate
 from jaxattack.audit.comparison.settings import changes
@@ -208,7 +209,7 @@ class _Run:
         names = tuple(signal.name for signal in attack.signals)
         if self._read is None or self._read[0] != names:
             self._read = names, self.side.observations.only(attack.signals).take_records(self.part.records)
-        scores = attack(self._read[1])
+        scores = scores_of(attack, self._read[1])
         self.seconds += time.perf_counter() - begin
         return scores
 

@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.attacks.membership import REGISTRY
+from jaxattack.attacks.membership.observed import scores_of
 from jaxattack.attacks.naming import label
 from jaxattack.audit.curves import FPRS
 from jaxattack.audit.findings import values
@@ -135,7 +136,7 @@ def measure(
         if cell.how == "static":
             score = partial(static_scores, attack, read(reference), defended, targets)
         else:
-            score = partial(attack, defended, list(targets))
+            score = partial(scores_of, attack, defended, list(targets))
         return _timed(score, defended.member[: len(targets)])
 
     return folder.measure(identity, MembershipMeasurement, compute)
@@ -158,7 +159,7 @@ def static_scores(
     for target in targets:
         for name, signal in mixed.items():
             signal[target] = defended.signals[name][target]
-        scores.append(attack(observations, [target])[0])
+        scores.append(scores_of(attack, observations, [target])[0])
         for name, signal in mixed.items():
             signal[target] = reference.signals[name][target]
     return np.stack(scores)

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import stdtrit
 
 from jaxattack.attacks.membership import by_label, declared_label
+from jaxattack.attacks.membership.observed import scores_of
 from jaxattack.attacks.membership.references import TooFewReferences
 from jaxattack.attacks.membership.stacking import hidden_row, stacked
 from jaxattack.audit.claim import Correction
@@ -231,7 +232,7 @@ def _score_each(
 
 
 def _scored(name: str, attack: MembershipAttack, both: Observations, references: Observations, fpr: float) -> _Scored:
-    own, others = attack(both, [0])[0], attack(references)
+    own, others = scores_of(attack, both, [0])[0], scores_of(attack, references)
     curve = roc_curve(others.ravel(), references.member.ravel())
     return _Scored(name, own, others, (tpr_at_fpr(curve, fpr).tpr, auc(curve)))
 
