@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxattack.disk import read_array, read_arrays
+from jaxattack.error import FolderError
 from jaxattack.npz import Archive
-from jaxattack.types import FolderError
 
 MOST_MODELS = 1 << 24
 """A run has fewer models: beyond that the numbers in a chunk are damage, and arrays of so many rows would be made."""

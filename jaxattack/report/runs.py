@@ -13,6 +13,7 @@ from jaxattack.disk import read_json
 from jaxattack.error import InputError
 from jaxattack.report.document import measures, read, unfinished
 from jaxattack.report.wording import quantity
+from jaxattack.store import RunFolder
 
 _ANSWERS = ("extraction", "inversion", "evasion", "reconstruction")
 """What the files are called that say whose answers a folder keeps (`jaxattack.audit.session`)."""
@@ -100,8 +101,6 @@ def headline_figure(findings: Mapping[str, Any]) -> tuple[str, float | None]:
 def _without_report(place: Path) -> tuple[str, str]:
     """The kind of what has no report, and how far it got; empty where nothing of an audit is there."""
     if (place / "run.json").exists():
-        from jaxattack.store import RunFolder  # and with it JAX, which reports need not
-
         return "membership", f"{quantity(len(RunFolder.existing(place).complete_models()), 'model')}, no report"
     if (place / "cells").is_dir():
         return "matrix", f"{quantity(sum(1 for _ in (place / 'cells').glob('*.json')), 'cell')}, no report"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxattack.disk import read_json
-from jaxattack.types import FolderError, InputError
+from jaxattack.error import FolderError, InputError
 
 
 class Cost(NamedTuple):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxattack.disk import read_json
-from jaxattack.types import FolderError
+from jaxattack.error import FolderError
 
 FORMAT = 1
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxattack.disk import read_arrays
+from jaxattack.error import FolderError
 from jaxattack.npz import Archive
-from jaxattack.types import FolderError
 
 
 def leaves_by_path(tree: Any) -> dict[str, np.ndarray]:
     """Every array of a pytree under the name of its place."""
+    import jax  # a list of runs reads no leaves, and need not wait for it
+
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
     return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves}
 
@@ -29,6 +30,8 @@ def read_leaves(path: Path, like: Any) -> Any:
     Raises:
         InputError: it is missing, damaged, or of another architecture.
     """
+    import jax  # as above
+
     places, tree = jax.tree_util.tree_flatten_with_path(like)
     targets = {jax.tree_util.keystr(place, simple=True, separator="/"): leaf for place, leaf in places}
 

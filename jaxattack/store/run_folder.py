@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -21,11 +21,14 @@ from jaxattack.disk import (
     write_json,
     write_json_once,
 )
+from jaxattack.error import FolderError, InputError
 from jaxattack.store.cost import Cost, read_cost
 from jaxattack.store.identity import FORMAT, plain_identity, require_same
 from jaxattack.store.leaves import leaves_by_path
 from jaxattack.store.signals import StoredSignals
-from jaxattack.types import FolderError, InputError, Observations, Variables
+
+if TYPE_CHECKING:
+    from jaxattack.types import Observations, Variables
 
 
 class RunFolder:
@@ -235,6 +238,8 @@ class RunFolder:
             within = some < models
             member[some[within]] = rows[within]
         names = self.identity["signals"]
+        from jaxattack.types import Observations  # a list of runs makes none, and need not wait for JAX
+
         return Observations(
             signals=StoredSignals(chunks, models, len(label), tuple(names)),
             member=member,

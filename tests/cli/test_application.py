@@ -8,11 +8,13 @@ import subprocess
 import sys
 from importlib import import_module
 
+import numpy as np
 import pytest
 from command import free_port, run
 
 from jaxattack.cli import COMMANDS, application
 from jaxattack.cli.summary import summary
+from jaxattack.store import RunFolder
 
 WITHOUT_JAX = """
 import sys
@@ -67,6 +69,8 @@ def test_a_list_of_reports_imports_nothing_that_computes_or_draws(words, tmp_pat
         "records": [1],
         "cost": {"queries": 1},
     }
+    unfinished = RunFolder.open(tmp_path / "there" / "unfinished", {"signals": ["phi"]}, np.zeros(6, int))
+    unfinished.write(np.arange(3), np.ones((3, 6), bool), {"phi": np.zeros((3, 6, 1), np.float32)})
     findings |= {"attack": {"complete": True}, "success": {"among_right": 0.5}}
     for place in ("jaxattack-runs/one", "there/one"):
         (tmp_path / place).mkdir(parents=True)
@@ -77,6 +81,7 @@ def test_a_list_of_reports_imports_nothing_that_computes_or_draws(words, tmp_pat
     assert done.returncode == 0, done.stderr
     assert "evasion" in done.stdout
     assert "success" in done.stdout
+    assert ("3 models, no report" in done.stdout) == ("there" in words)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
