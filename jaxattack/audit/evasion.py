@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from jaxattack.attacks.evasion import ATTACKS, FGSM, PGD, DeepFool, HopSkipJump, Transfer
+from jaxattack.attacks.evasion.questions import QuestionAttack, terms_of
 from jaxattack.attacks.evasion.white_box import WhiteBoxAttack
 from jaxattack.attacks.extraction import ATTACKS as EXTRACTION_ATTACKS
 from jaxattack.attacks.naming import label
@@ -194,12 +195,14 @@ def planned_evasion(victim: Victim, audit: EvasionAudit, surrogate: WhiteBox | N
 
     Raises:
         InputError: two models at hand, one that the attack has no use for, or none where it needs one; a victim of too few
-            classes, or a budget of an attack that asks nothing.
+            classes, or that answers too little, or a budget of an attack that asks nothing.
     """
     attack = _attack(victim, audit, surrogate)
     crafting = attack.craft if isinstance(attack, Transfer) else attack
     if isinstance(crafting, WhiteBoxAttack):
         crafting.check(victim.oracle.access.classes)
+    if isinstance(attack, QuestionAttack):
+        terms_of(victim.oracle, attack.name, attack.levels)
     if audit.budget is not None and attack.white_box and not judged_behind(victim):
         raise InputError(
             f"budget is {audit.budget} and {attack.name} asks the victim nothing: leave budget out, or give hopskipjump, or "

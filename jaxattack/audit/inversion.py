@@ -19,7 +19,7 @@ from jaxattack.attacks.extraction import ATTACKS as EXTRACTION_ATTACKS
 from jaxattack.attacks.inversion import ATTACKS, LEAST, Boundary, MiFace, Numeric, Ppa
 from jaxattack.attacks.inversion.gradient import ATTACKS as GRADIENT_ATTACKS
 from jaxattack.attacks.inversion.gradient import GradientAttack
-from jaxattack.attacks.inversion.target import check_targets
+from jaxattack.attacks.inversion.target import check_targets, require
 from jaxattack.attacks.naming import label
 from jaxattack.audit.environment import device, environment, peak_memory
 from jaxattack.audit.extraction import stolen_findings, target_findings
@@ -197,8 +197,8 @@ def planned_inversion(victim: Victim, audit: InversionAudit) -> tuple[InversionA
         audit: what is to be tried on it.
 
     Raises:
-        InputError: a victim without classes, a class that it does not have, more records of users than it has members, or what
-            the attack has no use for.
+        InputError: a victim without classes, or that answers too little, a class that it does not have, more records of users
+            than it has members, or what the attack has no use for.
     """
     access = victim.oracle.access
     if access.classes < 2:
@@ -207,6 +207,8 @@ def planned_inversion(victim: Victim, audit: InversionAudit) -> tuple[InversionA
     _refuse_unused(victim, attack, audit)
     targets = _numbered(victim, audit.targets)
     check_targets(np.array(targets), access.classes)
+    if isinstance(attack, InversionAttack) and not attack.white_box:
+        require(attack, victim.oracle, victim.pool)
     if by_gradient(attack) and victim.member is not None:
         held_by_users(victim.member, audit.users, audit.batch)
     return attack, replace(audit, attack=attack, targets=targets)

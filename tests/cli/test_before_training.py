@@ -71,6 +71,14 @@ def test_a_reconstruction_that_asks_for_nothing_there_is(words, terms, sentence)
         reconstruct("mlp:8", data="iris", reconstructing=Reconstructing(**words), terms=terms)
 
 
+def test_confidences_where_labels_alone_are_answered():
+    labels = Terms(level="label")
+    with pytest.raises(InputError, match="numeric cannot work with label answers"):
+        invert("mlp:8", data="iris", inverting=Inverting(method="numeric"), terms=labels)
+    with pytest.raises(InputError, match="square needs confidences and the victim answers labels alone"):
+        evade("mlp:8", data="iris", evading=Evading(method="square"), terms=labels)
+
+
 def test_what_can_be_done_is_trained():
     defended = Terms(decimals=2)
     for command, options in (

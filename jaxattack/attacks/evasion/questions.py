@@ -63,7 +63,7 @@ class QuestionAttack:
             InputError: a victim that answers labels alone, where the attack needs confidences.
             BudgetSpent: the victim does not answer as many queries as there are records.
         """
-        inputs, classes = _terms(victim, self.name, self.levels)
+        inputs, classes = terms_of(victim, self.name, self.levels)
         x, y = take_records(inputs, classes, x, y)
         before = _ledger(victim)
         label, right = labels_and_right(victim, x, y)
@@ -102,7 +102,7 @@ class RoundsAttack(QuestionAttack):
         return 1 + self.rounds * self.points
 
 
-def _terms(victim: Oracle | WhiteBox, name: str, levels: tuple[Level, ...]) -> tuple[Inputs, int]:
+def terms_of(victim: Oracle | WhiteBox, name: str, levels: tuple[Level, ...]) -> tuple[Inputs, int]:
     """What a victim takes, and how many classes it has.
 
     Raises:
