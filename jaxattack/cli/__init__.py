@@ -136,7 +136,7 @@ def _version() -> str:
 def configure(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:  # noqa: ARG001 (as cyclopts calls it)
     """Read the file that ``--config`` names, where a command has that option."""
     if commands and arguments:
-        from jaxattack.cli.configuration import read_configuration  # it imports JAX, as the command has
+        from jaxattack.cli.configuration import read_configuration
 
         read_configuration(tuple(COMMANDS), commands[0], arguments)
 

@@ -14,7 +14,7 @@ STATUSES = {
     ABOVE_LIMIT: "all is written, and a figure is above its limit (`--fail-above`)",
     UNFINISHED: "all is written, and the attack stopped before its end, as where its budget was gone; an attack that came to its "
     "end and found little, or that nothing verifies, is done, and so is a theft that trains a substitute on as many answers as it gets",
-    INTERRUPTED: "stopped by Ctrl-C: the same command goes on",
+    INTERRUPTED: "stopped by Ctrl-C: the same command goes on, or begins anew, as it says",
 }
 """What each exit status means."""
 
