@@ -73,7 +73,8 @@ class Mlp(Attack):
         hidden: how many units; None to find out, for smooth ones.
         activation: tanh, sigmoid or relu.
         queries: how many to ask; by default what derivatives take and 1.2 equations for each unknown.
-        starts: random starts, where derivatives do not do; twice as many take twice the time to descend from and no more queries.
+        starts: random starts, where derivatives do not do. Of 24 networks with as many units as features 15 are complete, 14 with half as many,
+            20 with twice and 16 with four times, from as many queries.
 
     Raises:
         InputError: a value out of range.
