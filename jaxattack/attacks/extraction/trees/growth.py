@@ -97,10 +97,12 @@ class Growth:
             if step is None:
                 return
             (transcript, cuts), sure = step, True
+        ambiguous = self._likely_ambiguous(transcript)
         cut, candidates = yield from self._choose(transcript, cuts, sure)
         node.divide(cut)
         for half in node.halves:
-            others = tuple(other for other in candidates if other is not cut and half.region.holds(other))
+            others = [other for other in candidates if other is not cut]
+            others = tuple(other for other in others if half.region.holds(other, anywhere=ambiguous))
             self.searches.append(self.grow(half, transcript.inside(half.region), others))
 
     def _give(self, transcript: Transcript) -> Search[tuple[Transcript, tuple[Cut, ...]] | None]:

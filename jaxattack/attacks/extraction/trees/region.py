@@ -103,8 +103,10 @@ class Region:
         parts[:, feature] &= np.stack([cut.left, ~cut.left])
         return replace(self, allowed=parts[0]), replace(self, allowed=parts[1])
 
-    def holds(self, cut: Cut) -> bool:
-        """Whether a numeric cut was seen inside, from one side to the other."""
+    def holds(self, cut: Cut, *, anywhere: bool = False) -> bool:
+        """Whether a numeric cut was seen inside, from one side to the other; or anywhere, but divides the region."""
+        if anywhere:
+            return cut.left is None and bool(self.low[cut.feature] <= cut.below and cut.above <= self.high[cut.feature])
         sides = along(cut.context, cut.feature, (cut.below, cut.above))
         return cut.left is None and bool(self.contains(sides).all())
 
@@ -161,12 +163,12 @@ def category_cuts(
     identities: Int[np.ndarray, "value"],
     width: int,
 ) -> list[Cut]:
-    """Categories that answer alike against the rest."""
+    """Categories that answer alike against the rest, as ``x = a`` cuts, and prefixes after which answers change, ``x <= a``."""
+    sets = [codes[identities == identity] for identity in dict.fromkeys(identities.tolist())]
+    sets += [codes[: end + 1] for end in np.flatnonzero(np.diff(identities))]
     cuts: dict[bytes, Cut] = {}
-    for identity in dict.fromkeys(identities.tolist()):
-        left, rest = (
-            np.isin(np.arange(width), codes[part]) for part in (identities == identity, identities != identity)
-        )
+    for members in sets:
+        left, rest = (np.isin(np.arange(width), part) for part in (members, np.setdiff1d(codes, members)))
         if rest.any() and rest.tobytes() not in cuts:
             cuts[left.tobytes()] = Cut(feature=feature, context=context, left=left)
     return list(cuts.values())
