@@ -25,7 +25,7 @@ import numpy as np
 from jaxattack.attacks.extraction.relu.frame import Victim, outputs
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.peeling import Peeling
-from jaxattack.attacks.extraction.relu.polish import Answers, polish
+from jaxattack.attacks.extraction.relu.polish import FITTED, Answers, polish
 from jaxattack.attacks.extraction.relu.signature import AGREES
 from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, Progress, above_zero, at_least, config
@@ -119,7 +119,7 @@ class ReluDeep(Attack):
             if lacking and left and len(start):
                 peeling.more(start, goal)
                 continue
-            network = peeling.network = polish(network, peeling.answers.some(3 * network.size + 500, 10, peeling.rng))
+            network = peeling.network = polish(network, peeling.answers.some(int(FITTED * network.size), peeling.rng))
             notes["error"], allowed = self._check(peeling, network)
             if notes["error"] <= allowed:
                 return network, ""

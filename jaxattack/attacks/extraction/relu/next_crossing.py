@@ -1,7 +1,7 @@
 """Which way a walk along a zero set goes next (`walk`): offline, from the known layers alone.
 
 Candidates are the straight ways towards every neuron of the last known layer, and some drawn at random. Each ends where
-it meets the first zero set of a known neuron. Ways are better that soon lead to a neuron still missing, that end with
+it meets the first zero set of a known neuron. Ways are better that lead soon to a neuron still missing, that end with
 room before the next zero set, where a bend can be placed well, and that do not graze what they cross.
 """
 
@@ -63,7 +63,7 @@ def plan(
     far = np.linalg.norm(end, axis=1) > NEAR * np.sqrt(len(x))
     # Not where it stands, nor where it would graze, nor where both zero sets are all but one (sine .01). A tenth of all 26, 1.00; ten times .99.
     barred = ~reached | (first < 1e-9) | far | (steep < 1e-3) | (own < 1e-4)
-    # Without the terms of missing neurons, room and steepness 23 of 23 networks were stolen, 1.06 of the queries.
+    # Without the term of missing neurons 26 of 26, .97, and of 9 with three hidden layers 8, 1.16; of room or steepness 25, 1.01 and 1.02.
     # Half and double of all four weights 26, .98, 1.01; of both thresholds 26, 1.00, .98, the latter with 11 bits less of one.
     cost = _crossings(away, met, here) - 2 * np.append(np.zeros(here.start, bool), ~met)[crossed]
     cost += 1.5 * np.maximum(0, -np.log10(np.maximum(room, FLAT)) - 1.5)

@@ -180,7 +180,7 @@ class Peeling:
         new: list[Signature] = []
         # Of two that are the same neuron the one that met more stays.
         for one in sorted((one for one in sound if one is not None), key=lambda one: one.free.sum()):
-            if not any(_same(base, one, other) for other in signatures + new) and self.confirms(base, one):
+            if not any(_same(one, other) for other in signatures + new) and self.confirms(base, one):
                 new.append(one)
         return new
 
@@ -194,13 +194,12 @@ class Peeling:
         x = zero_points(base, one.equations, one.trail.x[-1], self.rng)[: SPOTS if final else 2 * SPOTS]
         if not len(x):
             return False
-        normal = blocks_at(base, x) @ one.solution
         step = np.minimum(0.3 * affine_at(base, x).distances(x).min(axis=1), STEP)
-        return self.ask(kink_share(x, normal, step)) > SHARE
+        return self.ask(kink_share(x, blocks_at(base, x) @ one.solution, step)) > SHARE
 
     def assemble(self) -> ReluNetwork:
         """The network over the layers found so far."""
-        answers = self.answers.some(FITTED, 20, self.rng)
+        answers = self.answers.some(FITTED, self.rng)
         return solve_last_layer(self.layers, answers, self.hidden[len(self.layers) - 1])
 
     def summary(self) -> str:
@@ -215,14 +214,10 @@ def _solve(base: Layers, signatures: list[Signature], sign: np.ndarray) -> Layer
     return Layer(*map(np.array, zip(*(weights(base, one.trail, sign) for one in signatures), strict=True)))
 
 
-def _same(base: Layers, one: Signature, other: Signature) -> bool:
-    """Whether folds are proportional where both are known, or the points of one trail lie on the other's zero set."""
+def _same(one: Signature, other: Signature) -> bool:
+    """Whether folds are proportional where both are known."""
     both = ~(one.free | other.free)
     first, second = one.fold[both], other.fold[both]
     # An angle of 1.4e-5 at most. A tenth and ten times of the 1e-10 26, the same.
-    if both.sum() >= 2 and abs(first @ second) > (1 - 1e-10) * np.linalg.norm(first) * np.linalg.norm(second):
-        return True
-    return any(
-        (mine.distance(base, yours.trail.x) < AGREES * (1 + np.linalg.norm(yours.trail.x, axis=1))).mean() > 0.5
-        for mine, yours in ((one, other), (other, one))
-    )
+    sure = (1 - 1e-10) * np.linalg.norm(first) * np.linalg.norm(second)
+    return bool(both.sum() >= 2 and abs(first @ second) > sure)

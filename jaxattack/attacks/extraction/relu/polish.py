@@ -22,6 +22,9 @@ from jaxattack.attacks.extraction.relu.cells import Layer, Layers, flip, last_he
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.rows import join, take
 
+FITTED = 4.0
+"""Answers that are fitted, an unknown. Of one hidden layer half 72, .95; double 72, 1.09."""
+
 STEPS = 20
 """Of Gauss-Newton at most. With damping (Levenberg-Marquardt) before them nothing changed for 54 networks of one hidden layer. Double 72, the same."""
 
@@ -40,10 +43,9 @@ class Answers(NamedTuple):
         """Those with all digits."""
         return take(cls(x, y), np.isfinite(y).all(axis=1))
 
-    def some(self, count: int, reach: float, rng: np.random.Generator) -> Answers:
-        """At most so many of those not further out than ``reach`` times the diagonal of the region of interest."""
-        inside = np.flatnonzero(np.linalg.norm(self.x, axis=1) <= reach * np.sqrt(self.x.shape[1]))
-        return take(self, rng.permutation(inside)[:count])
+    def some(self, count: int, rng: np.random.Generator) -> Answers:
+        """At most so many of them."""
+        return take(self, rng.permutation(len(self.x))[:count])
 
 
 def solve_last_layer(layers: Layers, answers: Answers, width: int) -> ReluNetwork:

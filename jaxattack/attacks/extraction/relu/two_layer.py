@@ -28,7 +28,7 @@ from jaxattack.attacks.extraction.relu.gradients import differences
 from jaxattack.attacks.extraction.relu.network import ReluNetwork, logits
 from jaxattack.attacks.extraction.relu.noise import DIGITS, Noise, Saturated, find_scale, rounding_unit
 from jaxattack.attacks.extraction.relu.piecewise_linear import PiecewiseLinear, piecewise_linear, scatter, signed
-from jaxattack.attacks.extraction.relu.polish import Answers, polish
+from jaxattack.attacks.extraction.relu.polish import FITTED, Answers, polish
 from jaxattack.attacks.extraction.relu.refine import refine
 from jaxattack.attacks.extraction.relu.rows import take
 from jaxattack.attacks.extraction.relu.search import SearchState, search
@@ -52,11 +52,8 @@ from jaxattack.types import (
 CLOSE = 2.0**-13
 """By how much of their spread answers may be off, of which half the digits are more. Half and double 72, the same."""
 
-FITTED, MOST = 4.0, 3000
-"""Answers that are fitted at the end, an unknown; and unknowns at most for that: the derivatives by all of them are then 288 MB.
-
-Half of the answers 72, .95; double 72, 1.09; double of the unknowns 72, the same.
-"""
+MOST = 3000
+"""Unknowns at most for a polish: the derivatives by all of them are then 288 MB. Double 72, the same."""
 
 
 @config
@@ -187,7 +184,7 @@ def _steal(attack: Relu, victim: Victim, rng: np.random.Generator) -> Search[Dra
             network, unsigned = signed(function, noise)
             reason = state.reason or unsigned
             if refined is None or noise.coarse:
-                network = yield from _polish(network, function, noise, rng)
+                network = yield from _polish(network, function, rng)
         # Half of the 20 72, .99; double 1.03.
         x = scatter(function, 2 * neurons + 20, rng, scale=1 / frame.spread)
         trial, off = _try(network, noise, Answers.finite(x, (yield x)))
@@ -197,16 +194,12 @@ def _steal(attack: Relu, victim: Victim, rng: np.random.Generator) -> Search[Dra
     return replace(frame.draft(network, reason, notes), snapshots=(rough,))
 
 
-def _polish(
-    network: ReluNetwork, function: PiecewiseLinear, noise: Noise, rng: np.random.Generator
-) -> Search[ReluNetwork]:
+def _polish(network: ReluNetwork, function: PiecewiseLinear, rng: np.random.Generator) -> Search[ReluNetwork]:
     """All parameters fitted to `FITTED` fresh answers an unknown, where these are not many: coarse ones are averaged."""
     if network.size > MOST:
         return network
     # Half of the 100 72, .99; double 1.02.
     x = scatter(function, int(FITTED * network.size / len(network.biases[-1])) + 100, rng)
-    # Numbers that a victim of fewer digits takes as they are.
-    x = x.astype(np.float32).astype(np.float64) if noise.coarse else x
     return polish(network, Answers.finite(x, (yield x)))
 
 
