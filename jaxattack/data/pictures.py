@@ -24,9 +24,8 @@ from jaxattack.types import Dataset, InputError, InputWarning
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP", ".webp": "WEBP"}
 LARGEST_SIDE = 4096
-_DEPTH = (
-    24  # the place of the bits a channel in a PNG file: behind its signature, the head of its first chunk and two sides
-)
+# Where a PNG file has the bits of a channel: behind its signature, the head of its first chunk and its two sides.
+_DEPTH = 24
 GREY, COLOUR = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 
 
