@@ -41,6 +41,10 @@ _CORNERS = 4
 _WALKS = 2
 """How many walks are made before the most telling candidate is taken. Half 44, 1% fewer queries; double 45, as many."""
 
+_TELLING = 8
+"""How many candidates are put to the test where identities are likely shared, the most telling ones. Half 45, as many queries; double
+45, 1% more."""
+
 
 @dataclass(eq=False)
 class Node:
@@ -134,7 +138,7 @@ class Growth:
                 candidates = yield from self.cuts.walk(transcript)
                 cuts += candidates
             if self._likely_ambiguous(transcript):
-                candidates = telling(transcript, candidates)
+                candidates = telling(transcript, candidates)[:_TELLING]
             standing = yield from self._test(transcript, candidates, sure or walks > 0)
             if standing:
                 return standing[0], cuts

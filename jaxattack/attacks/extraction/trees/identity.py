@@ -10,7 +10,7 @@ Confidences that are shares of a few records (1, 1/2, 2/3) are taken to be share
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -39,7 +39,7 @@ class Identities:
     def __init__(self, oracle: Oracle) -> None:
         self._oracle = oracle
         self._categories = oracle.access.inputs.categories.ravel()
-        self._numbers: dict[tuple[int, bytes], int] = {}
+        self._numbers: dict[bytes, int] = {}
         self._cache: dict[bytes, int] = {}
         self._boxes: dict[bytes, _Boxes] = {}
         self._ambiguous: set[int] = set()
@@ -58,6 +58,8 @@ class Identities:
     def distrust(self, numbers: Iterable[int]) -> None:
         """Infer nothing more from identities that several leaves share."""
         self._ambiguous.update(numbers)
+        for boxes in self._boxes.values():
+            boxes.distrust(self._ambiguous)
 
     def ambiguous(self, numbers: Int[np.ndarray, "query"]) -> Bool[np.ndarray, "query"]:
         """Whether several leaves share an identity, as far as is known."""
@@ -76,26 +78,30 @@ class Identities:
         identity = self._number(self._oracle(rows.reshape(-1, *self._oracle.access.inputs.shape)))
         self._cache.update((row.tobytes(), int(number)) for row, number in zip(rows, identity, strict=True))
         for key, index in _by_pattern(rows):
-            self._boxes.setdefault(key, _Boxes()).add(self._one_hot(rows[index]), identity[index])
+            boxes = self._boxes.setdefault(key, _Boxes())
+            boxes.add(self._one_hot(rows[index]), identity[index])
+            boxes.distrust(self._ambiguous)
 
     def _number(self, answer: Answer) -> Int[np.ndarray, "query"]:
         value = np.asarray(answer.logit if answer.probability is None else answer.probability, float) + 0.0
+        content = np.column_stack([answer.label, np.nan_to_num(value, nan=-np.inf)])
+        different, first, inverse = np.unique(content, axis=0, return_index=True, return_inverse=True)
         numbers = []
-        for label, row in zip(answer.label.tolist(), value, strict=True):
-            numbers.append(self._numbers.setdefault((label, row.tobytes()), len(self.value)))
+        for one, row in zip(different, first, strict=True):
+            numbers.append(self._numbers.setdefault(one.tobytes(), len(self._numbers)))
             if numbers[-1] == len(self.value):
-                self.label.append(label)
-                self.value.append(row)
-                if _common(row):
+                self.label.append(int(answer.label[row]))
+                self.value.append(value[row])
+                if _common(value[row]):
                     self._ambiguous.add(numbers[-1])
-        return np.array(numbers)
+        return np.array(numbers)[inverse.ravel()]
 
     def _infer(self, rows: Float[np.ndarray, "query feature"]) -> Int[np.ndarray, "query"]:
         """The identities that known boxes tell, which are kept; -1 where they tell none."""
         identity = np.full(len(rows), -1)
         for key, index in _by_pattern(rows):
             if key in self._boxes:
-                identity[index] = self._boxes[key].answer(self._one_hot(rows[index]), self.ambiguous)
+                identity[index] = self._boxes[key].answer(self._one_hot(rows[index]))
         self._cache.update((rows[row].tobytes(), int(identity[row])) for row in np.flatnonzero(identity >= 0))
         self.inferred += int((identity >= 0).sum())
         return identity
@@ -133,16 +139,17 @@ class _Boxes:
         self._place: dict[int, int] = {}
         self._sound = np.empty(0, bool)
 
-    def answer(
-        self, rows: Float[np.ndarray, "query column"], ambiguous: Callable[[np.ndarray], np.ndarray]
-    ) -> Int[np.ndarray, "query"]:
-        """The identity of the only box that a row lies in, of those that one leaf has; -1 where there is no such box."""
-        numbers = np.array(list(self._place))
-        sound = np.flatnonzero(self._sound & ~ambiguous(numbers))
+    def answer(self, rows: Float[np.ndarray, "query column"]) -> Int[np.ndarray, "query"]:
+        """The identity of the only box that a row lies in; -1 where there is no such box."""
+        sound = np.flatnonzero(self._sound)
         if not len(sound):
             return np.full(len(rows), -1)
         inside = self._inside(rows, sound)
-        return np.where(inside.sum(axis=1) == 1, numbers[sound[inside.argmax(axis=1)]], -1)
+        return np.where(inside.sum(axis=1) == 1, np.array(list(self._place))[sound[inside.argmax(axis=1)]], -1)
+
+    def distrust(self, numbers: Iterable[int]) -> None:
+        """Answer no more with these identities."""
+        self._sound[[self._place[number] for number in numbers if number in self._place]] = False
 
     def add(self, rows: Float[np.ndarray, "query column"], identity: Int[np.ndarray, "query"]) -> None:
         """Take in what was answered, and mark the identities that cannot be one leaf's."""

@@ -43,7 +43,7 @@ def _divide(leaf: Node, inside: Transcript, cuts: CutSearch) -> None:
         value, context = inside.rows[rows, feature], inside.rows[rows[0]]
         if code < 0:
             between = Cut(feature=feature, context=context, below=value[low].max(), above=value[~low].min())
-            node.divide(cuts.bracket(between))
+            node.divide(cuts.bracket(node.region, between))
         else:
             others = np.arange(node.region.allowed.shape[1]) != code
             node.divide(Cut(feature=feature, context=context, left=others))

@@ -105,10 +105,11 @@ class Region:
 
     def holds(self, cut: Cut, *, anywhere: bool = False) -> bool:
         """Whether a numeric cut was seen inside, from one side to the other; or anywhere, but divides the region."""
+        if cut.left is not None:
+            return False
         if anywhere:
-            return cut.left is None and bool(self.low[cut.feature] <= cut.below and cut.above <= self.high[cut.feature])
-        sides = along(cut.context, cut.feature, (cut.below, cut.above))
-        return cut.left is None and bool(self.contains(sides).all())
+            return bool(self.low[cut.feature] <= cut.below and cut.above <= self.high[cut.feature])
+        return bool(self.contains(along(cut.context, cut.feature, (cut.below, cut.above))).all())
 
     def corners(self, rng: np.random.Generator) -> Float[np.ndarray, "2 feature"]:
         """Two opposite corners: every feature that has two values here differs, so every numeric cut separates them."""

@@ -19,8 +19,8 @@ from jaxattack.oracle import from_function
 from jaxattack.types import Access, Inputs
 
 
-def _search(features=2, rng=None):
-    return CutSearch(np.full(features, 1e-8), rng or np.random.default_rng(0))
+def _search(features=2, rng=None, usage=0.0):
+    return CutSearch(np.full(features, 1e-8), rng or np.random.default_rng(0), lambda: usage)
 
 
 def _transcript(inputs, rows=(), identity=()):
@@ -63,6 +63,12 @@ def test_of_several_thresholds_the_one_nearest_to_the_middle_is_tried():
     for place in (0.11, 0.47, 0.83):
         search.record(0, place, place + 1e-9)
     assert _asked_on_a_line(search, [0.83 + 5e-10])[0][:4].tolist() == [0.47, 0.47 + 1e-9, 0.83, 0.83 + 1e-9]
+
+
+def test_intervals_are_cut_into_more_parts_as_calls_run_short():
+    for usage, parts in ((0.5, 2), (0.7, 4), (1.0, 7), (3.0, 8)):
+        points, _ = _search(usage=usage)._points(0, 0.101, 0.104)
+        np.testing.assert_allclose(points, np.linspace(0.101, 0.104, parts + 1)[1:-1])
 
 
 @given(seed=st.integers(0, 1000))
