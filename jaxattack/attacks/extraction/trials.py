@@ -19,6 +19,7 @@ in every leaf of a tree whose leaves answer differently, as often as in the othe
 from __future__ import annotations
 
 from collections.abc import Callable
+from zlib import crc32
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
@@ -99,7 +100,8 @@ def _kind(answer: Callable[[np.ndarray], Answer], exact: bool, access: Access, s
     def number(x: np.ndarray) -> np.ndarray:
         own = answer(x)
         value = own.logit if own.probability is None else own.probability
-        return own.label if value is None else np.array([hash(row.tobytes()) for row in value])
+        # Python's own hash of bytes is another one in each process, and pairs of classes are drawn in its order.
+        return own.label if value is None else np.array([crc32(row.tobytes()) for row in value])
 
     if exact and 2 * len(np.unique(number(some.reshape(-1, *access.inputs.shape)))) < len(some):
         return number
