@@ -40,7 +40,9 @@ def named(name: str, attacks: Mapping[str, Attack], kind: str, *, fixed: Collect
     """
     base, _, settings = name.partition("?")
     if base not in attacks:
-        near = difflib.get_close_matches(base, attacks, n=1)
+        near = difflib.get_close_matches(base, attacks, n=1) or [
+            one for one in attacks if base and one.startswith(base)
+        ]
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise InputError(f"there is no {kind} {base!r}{hint}: choose from {', '.join(attacks)}.")
     parts = [setting.partition("=") for setting in settings.split("&") if setting]

@@ -232,7 +232,7 @@ def _updates(case: Case) -> Experiment:
         truth=y if case.attack.goal == "label" else x,
         others=np.setdiff1d(np.arange(len(dataset)), index),
         label=None if case.attack.goal == "label" else y,
-        question=f"{question.update.steps} step of rate {question.update.learning_rate:g} on each record",
+        question=f"{question.update.steps} step{'' if question.update.steps == 1 else 's'} of rate {question.update.learning_rate:g} on each record",
     )
 
 

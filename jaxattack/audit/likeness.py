@@ -162,9 +162,9 @@ def _linear(
         score, there = (
             log - log.mean(axis=1, keepdims=True) for log in map(log_probability, map(victim.ask, (neighbours, random)))
         )
-    weight = (score[1:] - score[0]) / step[:, np.newaxis]
-    bias = score[0] - middle @ weight
-    straight = np.abs(random.reshape(len(random), -1) @ weight + bias - there)
+        weight = (score[1:] - score[0]) / step[:, np.newaxis]
+        bias = score[0] - middle @ weight
+        straight = np.abs(random.reshape(len(random), -1) @ weight + bias - there)
     return (weight, bias) if np.isfinite(straight).all() and straight.max() < _STRAIGHT * np.abs(there).max() else None
 
 

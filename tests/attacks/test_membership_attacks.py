@@ -170,6 +170,7 @@ def test_lookup_finds_attacks_and_sets_their_fields():
     ("name", "message"),
     [
         ("lyra-online", r"no membership attack 'lyra-online' \(did you mean 'lira-online'\?\)"),
+        ("lira", r"no membership attack 'lira' \(did you mean 'lira-online'\?\)"),
         ("rmia-offline?b=1", "rmia-offline has no 'b': set one of a, "),
         ("rmia-offline?gamma=0", "gamma is 0: give a positive number"),
         ("rmia-offline?gamma=much", "gamma is 'much': give a number"),
