@@ -7,6 +7,7 @@ not seen; the pictures beside a reconstruction are of the members, which the att
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -262,7 +263,7 @@ def _numbered(victim: Victim, targets: tuple[int | str, ...]) -> tuple[int, ...]
         InputError: the victim has no class of a name.
     """
     names = victim.class_names
-    if names and all(name.isdecimal() for name in names):
+    if names and all(re.fullmatch(r"-?\d+", name) for name in names):
         targets = tuple(map(str, targets))
     for name in targets:
         if isinstance(name, str) and name not in names:

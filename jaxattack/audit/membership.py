@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from jaxattack.attacks.membership import ATTACKS
 from jaxattack.audit.plan import MembershipAudit
 from jaxattack.audit.records import Standardise
@@ -136,7 +134,7 @@ def membership(
     )
     with folder_or_none(out) as folder:
         if target is not None:
-            known = None if members is None else as_membership(np.asarray(members), len(dataset), "members")
+            known = None if members is None else as_membership(members, len(dataset), "members")
             return audit_target(
                 folder,
                 _opened(target),

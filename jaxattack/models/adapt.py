@@ -136,7 +136,8 @@ def _mode(kind: type, *, training: bool) -> dict[str, bool]:
     """What calls of a class are told of whether they train."""
     values = {**dict.fromkeys(_TRAINING, training), **dict.fromkeys(_DEPLOYED, not training)}
     taken = inspect.signature(kind.__call__).parameters
-    return {name: value for name, value in values.items() if name in taken}
+    # What is so by default is left unsaid: a call that is compiled takes what it is told as an array.
+    return {name: value for name, value in values.items() if name in taken and taken[name].default is not value}
 
 
 def from_linen(module: Any, shape: tuple[int, ...]) -> Model:

@@ -58,7 +58,9 @@ def other_scale(scores: Float[np.ndarray, "row cls"], *, stated: bool = False) -
     total = scores.sum(axis=1)
     mean, apart = float(total.mean()), float(np.ptp(total))
     whole = bool((scores == np.rint(scores)).all())
-    slack = 0.0 if whole else SUM * mean
+    # Sums of whole numbers are apart by their roundings, and of few rows nothing else tells shares in fine steps.
+    few = len(scores) < STEPPED and SUM * mean > scores.shape[1]
+    slack = SUM * mean if few or not whole else 0.0
     exact = scores.min() >= 0 and mean > 0 and abs(mean - 1) > SUM and apart <= slack
     shares = whole and scores.min() >= 0 and len(scores) >= STEPPED and _rounded_shares(scores, total)
     if (exact or shares) and whole and (zero := _zero_point(scores, mean)) is not None:

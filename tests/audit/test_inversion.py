@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from jaxattack.attacks.extraction import PathFinding, Softmax
 from jaxattack.attacks.inversion import LEAST, Boundary, MiFace, Network, Numeric, Ppa
@@ -19,9 +20,10 @@ from jaxattack.data import load
 from jaxattack.data.designs import Sized
 from jaxattack.defences import Round
 from jaxattack.models import Architecture
+from jaxattack.oracle import from_estimator
 from jaxattack.report import headline, write
 from jaxattack.report.inversion.tables import comma_separated
-from jaxattack.types import InputError
+from jaxattack.types import InputError, Inputs
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +218,17 @@ def test_classes_that_are_named_by_numbers_are_meant_by_them(tmp_path):
     assert [(row.target, row.name) for row in made.targets] == [(1, "2")]
     with pytest.raises(InputError, match="target is '1' and .* has the classes 0, 2"):
         invert(victim, Numeric(steps=1), targets=(1,), **how)
+
+
+def test_negative_numbers_of_classes_are_meant_by_them():
+    """Of -1, 0 and 1 the target 1 was the second column, which is class 0."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(-1, 2, 60)
+    x = rng.normal(size=(60, 4))
+    x[np.arange(60), y] += 3
+    victim = from_estimator(LogisticRegression().fit(x, y), inputs=Inputs.box(-4, 7, (4,)))
+    made = invert(victim, Numeric(steps=1), targets=(1, -1)).findings
+    assert [(row.target, row.name) for row in made.targets] == [(2, "1"), (0, "-1")]
 
 
 def test_a_bare_oracle_and_a_white_box_are_victims_too():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -100,6 +101,12 @@ def test_a_folder_of_something_else_is_refused_and_damage_named(finished, tmp_pa
     out, _ = finished
     with pytest.raises(InputError, match="is of another owner \\(seed was 0 and is now 1\\)"):
         run_ownership(out, replace(AUDIT, seed=1))
+    older = tmp_path / "older"
+    shutil.copytree(out, older)
+    identity = json.loads((older / "ownership.json").read_text())
+    (older / "ownership.json").write_text(json.dumps(identity | {"format": 1}))
+    with pytest.raises(InputError, match="older was made by another version"):
+        run_ownership(older, AUDIT)
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(InputError, match="holds files that are no run of ownership"):
         run_ownership(tmp_path, AUDIT)

@@ -263,8 +263,8 @@ def test_a_word_where_an_object_is_due_is_refused_with_the_object_to_give(tmp_pa
 
 
 def test_scoring_refuses_words_too(finished):
-    for attacks in ("loss", ("loss",)):
-        with pytest.raises(InputError, match=r"give it as an object, as jaxattack\.attacks\.LiRA"):
+    for attacks, remedy in (("loss", r"give several, as \("), (("loss",), "give it as an object, as ")):
+        with pytest.raises(InputError, match=remedy + r"jaxattack\.attacks\.LiRA"):
             rescore(finished[0], attacks)
 
 

@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from jaxattack.attacks.membership import lookup
 from jaxattack.attacks.membership.stacking import hidden_row
-from jaxattack.audit import read_observations, score
+from jaxattack.audit import compare, read_observations, score
 from jaxattack.audit.target import TargetTerms, score_target
 from jaxattack.audit.target.judgement import judge
 from jaxattack.report import headline
@@ -128,6 +128,31 @@ def test_a_reference_that_has_few_known_members_by_luck_is_none_of_the_targets()
 def test_what_says_nothing_of_the_targets_members_is_refused(observations, known):
     with pytest.raises(InputError, match="known has dtype .*: give 1 or 0 for each of the 3,000 records"):
         score_target(observations, 0, ATTACKS[:1], known=known)
+
+
+def test_members_in_rows_of_several_lengths_are_refused(observations):
+    with pytest.raises(InputError, match="known has rows of several lengths"):
+        score_target(observations, 0, ATTACKS[:1], known=[[1], [1, 2]])
+
+
+def test_a_target_of_unknown_members_is_scored_and_a_reference_of_such_is_refused_by_its_number():
+    some, unknown = world(8, 300), np.zeros((2, 9, 300), bool)
+    unknown[0, 0, :30] = unknown[1, 2, :30] = True
+    target, reference = (replace(some, member=some.member & ~where, unknown=where) for where in unknown)
+    known = np.where(unknown[0, 0], -1, some.member[0])
+    assert score_target(target, 0, ATTACKS).attacks == score_target(some, 0, ATTACKS, known=known).attacks
+    with pytest.raises(InputError, match="not known of 30 records whether model 2 was trained"):
+        score_target(reference, 0, ATTACKS)
+
+
+def test_a_comparison_refuses_models_whose_members_are_unknown():
+    """Attacks without references took what is not known for a non-member."""
+    some = world(8, 300)
+    unknown = np.zeros_like(some.member)
+    unknown[2, :30] = True
+    partly = replace(some, member=some.member & ~unknown, unknown=unknown)
+    with pytest.raises(InputError, match="model 2"):
+        compare(partly, some, attacks=(lookup("attack-p"),))
 
 
 def test_a_hidden_row_leaves_no_reference_out():

@@ -8,7 +8,7 @@ import optax
 import pytest
 from flax import nnx
 
-from jaxattack.models import build, from_linen, from_nnx, in_precision
+from jaxattack.models import build, from_linen, from_module, from_nnx, in_precision
 
 
 class Spiral(nnx.Module):
@@ -91,6 +91,22 @@ def test_nnx_parameters_apart_from_statistics():
     assert set(variables.params) == {"first", "norm", "last"}
     assert set(variables.rest) == {"norm"}
     assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(variables))
+
+
+def test_a_deployed_module_whose_call_is_compiled_is_told_nothing_that_is_so_by_default():
+    """An argument of a compiled call is an array, on which Python does not branch."""
+
+    class Compiled(nnx.Module):
+        def __init__(self, rngs):
+            self.last, self.drop = nnx.Linear(6, 3, rngs=rngs), nnx.Dropout(0.5, rngs=rngs)
+
+        @nnx.jit
+        def __call__(self, x, train=False):
+            return self.last(self.drop(x)) if train else self.last(x)
+
+    module = Compiled(nnx.Rngs(0))
+    model, variables = from_module(module)
+    np.testing.assert_allclose(model.apply(variables, X), module.last(X), atol=1e-6)
 
 
 @pytest.mark.parametrize(

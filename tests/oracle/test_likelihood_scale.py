@@ -82,6 +82,13 @@ def test_raw_outputs_of_many_bits_are_no_shares_of_a_sum_that_their_numbers_do_n
     assert other_scale(np.rint(zero + 0.1 * zero * rng.uniform(-1, 1, (20, 4)) @ weight)) is None
 
 
+@pytest.mark.parametrize("steps", [2**16 - 1, 2**31])
+def test_fine_steps_are_told_of_few_records_too(steps):
+    told = other_scale(np.rint(np.random.default_rng(1).dirichlet(np.ones(10), 5) * steps))
+    assert told is not None
+    assert f"{steps:.2g}"[:3] in told[0] or "probabilities times" in told[0]
+
+
 def test_votes_are_told_whatever_their_number():
     votes = np.random.default_rng(0).multinomial(37, np.full(5, 0.2), 30).astype(float)
     assert other_scale(votes) == ("probabilities times 37", "divide them by 37")

@@ -49,4 +49,4 @@ def stacked(target: Observations, references: Observations, row: Bool[np.ndarray
                 "views of a record, with the same classes."
             )
         signals[name] = np.concatenate([own, theirs])
-    return replace(references, signals=signals, member=np.vstack([row, references.member]), ask=None)
+    return replace(references, signals=signals, member=np.vstack([row, references.member]), unknown=None, ask=None)

@@ -159,6 +159,7 @@ class _Run:
     def __init__(self, side: Side, attacks: Mapping[str, MembershipAttack]):
         self.side, self.seconds, self._strongest = side, 0.0, None
         self._read: tuple[tuple[str, ...], Observations] | None = None
+        side.observations.require_known()
         observed, lacking = side.observations.signals, {}
         for name, attack in attacks.items():
             if missing := [signal.name for signal in attack.signals if signal.name not in observed]:

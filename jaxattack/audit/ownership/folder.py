@@ -27,7 +27,9 @@ from jaxattack.disk import make_folder, read_arrays, read_json, write_arrays, wr
 from jaxattack.store import differences, leaves_by_path, read_leaves
 from jaxattack.types import Evidence, FolderError, InputError, Ledger, Proof, Variables
 
-FORMAT = 1
+FORMAT = 2
+"""It rises as well where a test proves otherwise than before: watermarks in 2, by what references match."""
+
 COST = ("steps", "seconds", "queries", "price")
 
 
@@ -66,6 +68,10 @@ class OwnershipFolder:
             write_json(file, here)
         elif other := [*differences(here, read_json(file))]:
             place, was, now = other[0]
+            if place == "format":
+                raise InputError(
+                    f"{path} was made by another version, whose tests prove otherwise: give another folder."
+                )
             raise InputError(
                 f"{path} is of another owner ({place:.80} was {was!r:.80} and is now {now!r:.80}): give another folder."
             )

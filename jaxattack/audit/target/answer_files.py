@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
+from numpy.typing import ArrayLike
 
 from jaxattack.audit.columns import names_of
 from jaxattack.audit.target.answers import TargetAnswers
@@ -105,7 +106,7 @@ def _file_order(path: Path, classes: np.ndarray | None, columns: int, records: D
     return np.array([*(theirs.index(name) for name in ours), *(i for i, name in enumerate(theirs) if name not in ours)])
 
 
-def as_membership(values: np.ndarray, records: int, where: str) -> Membership:
+def as_membership(values: ArrayLike, records: int, where: str) -> Membership:
     """Who is a member, from a mask or from the numbers of the members.
 
     Args:
@@ -117,6 +118,12 @@ def as_membership(values: np.ndarray, records: int, where: str) -> Membership:
     Raises:
         InputError: neither.
     """
+    try:
+        values = np.asarray(values)
+    except ValueError as error:
+        raise InputError(
+            f"{where} has rows of several lengths: give one entry for each of the {records:,} records."
+        ) from error
     if values.shape == (records,) and np.isin(values, (-1, 0, 1)).all():
         return values.astype(np.int8)
     numbers = values.dtype.kind in "iu" and values.ndim == 1 and len(np.unique(values)) == len(values)

@@ -112,7 +112,7 @@ def audit_target(
     for source in also if references is not None else (audit.model, *also):
         model_for(source, audit.dataset)  # one that does not fit is refused before hours of training
     if known is not None:
-        known = as_membership(np.asarray(known), len(audit.dataset), "known")
+        known = as_membership(known, len(audit.dataset), "known")
     audit = replace(audit, seed=audit.seed ^ APART)
     numbers = scored_numbers(audit)
     scored = audit.dataset.take(numbers)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -60,9 +61,12 @@ def score_target(
     _require_model(target, observations.models, name)
     attacks = readable(observations) if attacks is None else attacks
     observations = bound_observations(name, observations)
+    if observations.unknown is not None:
+        theirs = np.arange(observations.models)[:, None] != target
+        replace(observations, unknown=observations.unknown & theirs).require_known()
     own = observations.take(slice(target, target + 1))
     references = observations.take(np.flatnonzero(np.arange(observations.models) != target))
-    truth = own.membership(0) if known is None else as_membership(np.asarray(known), observations.records, "known")
+    truth = own.membership(0) if known is None else as_membership(known, observations.records, "known")
     judgement = judge(
         own, references, truth, attacks, terms, declare=declare, same_sweep=_all_known(truth),
         unread=unread_records(observations), progress=progress,
