@@ -2,7 +2,8 @@
 
 log p - log(1 - p) is infinite where p is rounded to 1, as float32 does for the records that a model knows best, or to 0. Such
 a value is put log 2 beyond the largest or the smallest that is finite: where 1 - p is taken for half of the least that the
-numbers tell from 0, as `jaxattack.audit.confidences` takes it where all classes are there. So it ranks before all others.
+numbers tell from 0, as `jaxattack.audit.confidences` takes it where all classes are there. So it ranks before all others; beside
+the last number of its dtype, beyond which there is none, with that. float16, whose last is 65504, is widened to float32 for it.
 Where nothing is finite, as of trees that answer 0 or 1, it is log 2 from 0: 0 is then taken for a third. NaN says nothing and
 stays; it is told by its places where it is read.
 """
@@ -33,6 +34,7 @@ def bound_signal(
     """
     if not any(np.isinf(row).any() for row in values):
         return values, ()
+    values = values.astype(np.float32) if values.dtype == np.float16 else values
     infinite = np.isinf(values)
     records = int(infinite.reshape(*infinite.shape[:2], -1).any(axis=(0, 2)).sum())
     finite = values[np.isfinite(values)]
@@ -46,11 +48,14 @@ def bound_signal(
 
 
 def _beyond(finite: Float[np.ndarray, "value"], side: int) -> np.floating:
-    """What is taken for infinity on a side, -1 or 1: log 2 beyond the last finite value there, or the next number if that is farther."""
+    """What is taken for infinity on a side, -1 or 1: log 2 beyond the last finite value there, or the next number if that is farther.
+
+    None is beyond the last number of the dtype.
+    """
     if not finite.size:
         return np.float64(side * BEYOND)
-    last = side * (side * finite).max()
-    return side * max(side * (last + side * BEYOND), side * np.nextafter(last, last.dtype.type(side * np.inf)))
+    last, end = side * (side * finite).max(), side * np.finfo(finite.dtype).max
+    return side * max(side * (last + side * BEYOND), side * np.nextafter(last, end))
 
 
 def bound_observations(where: str, observations: Observations) -> Observations:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
+from numpy.typing import ArrayLike
 
 from jaxattack.metrics.clusters import model_clusters
+from jaxattack.metrics.inputs import read_clusters
 from jaxattack.metrics.uncertainty import Influences, Levels, records_by_side, sums_of
 from jaxattack.types import InputError
 
@@ -13,7 +15,7 @@ from jaxattack.types import InputError
 def accuracy_influences(
     right: Bool[np.ndarray, "model record"],
     member: Bool[np.ndarray, "model record"],
-    clusters: Int[np.ndarray, "model"] | None = None,
+    clusters: ArrayLike | None = None,
 ) -> Influences:
     """The influence of every answer on the training accuracy and on the test accuracy, all models together.
 
@@ -26,9 +28,9 @@ def accuracy_influences(
         Of two figures: the share right among members, and among the others.
 
     Raises:
-        InputError: only members, or only others.
+        InputError: only members, or only others; or not one label for each model.
     """
-    clusters = model_clusters(member) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    clusters = read_clusters(model_clusters(member) if clusters is None else clusters, len(member))
     code = (right + 2 * member).astype(np.uint8)
     wrong_other, right_other, wrong_member, right_member = np.bincount(code.ravel(), minlength=4).tolist()
     members, others = wrong_member + right_member, wrong_other + right_other

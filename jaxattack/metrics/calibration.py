@@ -42,7 +42,7 @@ class OwnRates:
 
 
 def own_rates(
-    scores: Float[np.ndarray, "target record"], member: Shaped[np.ndarray, "target record"], threshold: float
+    scores: Shaped[np.ndarray, "target record"], member: Shaped[np.ndarray, "target record"], threshold: float
 ) -> OwnRates:
     """How the false positives at a pooled threshold spread over the records.
 
@@ -55,7 +55,7 @@ def own_rates(
         threshold: a record is called a member when its score is at least this.
 
     Raises:
-        InputError: no numbers, a truth of other than 0 and 1, or shapes that disagree.
+        InputError: no numbers, a truth of other than 0 and 1, shapes that disagree, or nothing.
     """
     scores, member = read_pair(scores, member)
     trials = (~member).sum(axis=0)
@@ -76,7 +76,7 @@ def own_rates(
 
 
 def calibrated(
-    scores: Float[np.ndarray, "target record"],
+    scores: Shaped[np.ndarray, "target record"],
     member: Shaped[np.ndarray, "target record"],
     left_out: Sequence[Int[np.ndarray, "target #record"]],
 ) -> Float[np.ndarray, "target record"]:
@@ -92,7 +92,7 @@ def calibrated(
         many such targets there are): -1 to below 0, higher means "more likely a member".
 
     Raises:
-        InputError: no numbers, a truth of other than 0 and 1, or shapes that disagree.
+        InputError: no numbers, a truth of other than 0 and 1, shapes that disagree, or nothing.
     """
     scores, member = read_pair(scores, member)
     values = np.empty(scores.shape)

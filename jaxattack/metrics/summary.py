@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
+from numpy.typing import ArrayLike
 
 from jaxattack.metrics.clusters import model_clusters
 from jaxattack.metrics.cross_fit import cross_fitted_accuracies, cross_fitted_accuracy
@@ -119,7 +120,7 @@ def summarise(
     member: Shaped[np.ndarray, "target record"],
     fprs: Sequence[float] = FPRS,
     priors: Sequence[float] = PRIORS,
-    clusters: Int[np.ndarray, "target"] | None = None,
+    clusters: ArrayLike | None = None,
     ranked: Ranked | None = None,
 ) -> Summary:
     """All figures of one attack.

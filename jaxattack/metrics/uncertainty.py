@@ -36,10 +36,11 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
+from numpy.typing import ArrayLike
 from scipy.special import expit, logit, stdtrit
 
 from jaxattack.metrics.clusters import model_clusters
-from jaxattack.metrics.inputs import read_pair
+from jaxattack.metrics.inputs import read_clusters, read_pair
 from jaxattack.metrics.intervals import clopper_pearson
 from jaxattack.metrics.ranked import Ranked
 from jaxattack.metrics.roc import Roc, allowed, auc
@@ -176,11 +177,11 @@ class Influences:
 
 
 def influences(
-    scores: Float[np.ndarray, "model record"],
+    scores: Shaped[np.ndarray, "model record"],
     member: Shaped[np.ndarray, "model record"],
     roc: Roc,
     fprs: Sequence[float],
-    clusters: Int[np.ndarray, "model"] | None = None,
+    clusters: ArrayLike | None = None,
 ) -> Influences:
     """The influence of every score on the true-positive rates at some false-positive rates, and on the AUC.
 
@@ -191,6 +192,10 @@ def influences(
         fprs: false-positive rates, at most 64 of them.
         clusters: a label for each model, from 0; models of one label are not taken as independent. By default
             `model_clusters`.
+
+    Raises:
+        InputError: no numbers, a truth of other than 0 and 1, shapes that disagree, nothing, NaN, too many rates, or not one label
+            for each model.
     """
     scores, member = read_pair(scores, member)
     return ranked_influences(
@@ -198,15 +203,9 @@ def influences(
     )
 
 
-def ranked_influences(
-    ranked: Ranked, roc: Roc, fprs: Sequence[float], clusters: Int[np.ndarray, "model"]
-) -> Influences:
+def ranked_influences(ranked: Ranked, roc: Roc, fprs: Sequence[float], clusters: ArrayLike) -> Influences:
     """The same of scores in order (`jaxattack.metrics.ranked`)."""
-    if np.shape(clusters) != ranked.shape[:1]:
-        raise InputError(
-            f"clusters has shape {np.shape(clusters)} and there are {ranked.shape[0]} models: give one label each."
-        )
-    clusters = np.unique(clusters, return_inverse=True)[1]
+    clusters = read_clusters(clusters, ranked.shape[0])
     levels = _cut(ranked, roc, fprs)
     record, cluster = sums_of(levels, clusters)
     return Influences(fprs=tuple(fprs), clusters=clusters, levels=levels, by_record=record, by_cluster=cluster)

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int, Int8
 
 from jaxattack.error import InputError
 from jaxattack.own_code import own_version
+from jaxattack.types.floats import widen_floats
 from jaxattack.types.model import check_ids, ids_at
 from jaxattack.types.signal import Signal
 
@@ -130,7 +131,7 @@ class Observations:
                 f"the signal {name!r} was not observed (there are {', '.join(sorted(self.signals))}): "
                 "observe it, give logits, or choose an attack that does without."
             )
-        values = np.asarray(self.signals[name])
+        values = widen_floats(np.asarray(self.signals[name]))
         if values.ndim < 3 or values.shape[:2] != self.member.shape or values.dtype.kind not in "fiub":
             raise InputError(
                 f"signal {name!r} has dtype {values.dtype}, shape {values.shape} and member {self.member.shape}: "

@@ -52,6 +52,17 @@ def test_a_phi_of_infinity_ranks_before_numbers_that_log_2_does_not_move():
     assert np.isfinite(bounded).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_an_infinite_phi_is_finite_beside_the_last_number_of_its_dtype(dtype):
+    """The number after the last is infinity; float16 has its last at 65504."""
+    last = np.finfo(dtype).max
+    bounded, _ = bound_signal("here", "phi", np.array([[-np.inf, -last, 0, last, np.inf]], dtype))
+    assert np.isfinite(bounded).all()
+    np.testing.assert_array_equal(bounded[:, 1:4], np.array([[-last, 0, last]], dtype))
+    gaps = np.diff(bounded)[0, [0, -1]]
+    assert (gaps > 0).all() if dtype == np.float16 else (gaps == 0).all()
+
+
 def test_a_phi_of_infinity_alone_is_scored_as_the_confidences_that_it_is_made_of(read):
     """Trees answer 0 or 1, or 1 for all that they were trained on: such records were refused as those of models that diverged."""
     right = (MEMBER | (RNG.random(MEMBER.shape) < 0.5)).astype(float)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxattack.attacks.membership import ATTACKS
 from jaxattack.audit import compare, score, score_target
 from jaxattack.signals import Phi
 from jaxattack.types import InputError, Needs, Observations
@@ -60,6 +62,25 @@ def test_scores_of_other_code_that_are_none_are_refused_in_a_sentence(scores, wo
         score_target(OBSERVATIONS, 0, (Own(scores),))
 
 
-def test_truth_values_and_lists_are_scores_too():
-    for scores in (lambda member: member, lambda member: member.tolist(), lambda member: member.astype(int)):
+def test_truth_values_and_lists_and_numbers_of_jax_are_scores_too():
+    """NumPy takes bfloat16 for raw bytes, and it was refused."""
+    for scores in (
+        lambda member: member,
+        lambda member: member.tolist(),
+        lambda member: member.astype(int),
+        lambda member: jnp.asarray(member, jnp.bfloat16),
+    ):
         assert score(OBSERVATIONS, (Own(scores),)).attacks[0].auc == 1
+
+
+def test_signals_in_bfloat16_are_read_in_float32():
+    """JAX's models answer in it, and NumPy takes it for raw bytes."""
+    phi = np.asarray(jnp.asarray(np.random.default_rng(1).normal(size=(6, 40, 1)) + MEMBER[..., None], jnp.bfloat16))
+    plain, given = (
+        Observations(signals={"phi": values}, member=MEMBER, label=np.zeros(40, int))
+        for values in (phi.astype(np.float32), phi)
+    )
+    assert given.signal("phi").dtype == np.float32
+    np.testing.assert_array_equal(given.signal("phi"), plain.signal("phi"))
+    found, expected = (score(one, (ATTACKS["loss"],)).attacks[0] for one in (given, plain))
+    assert found.auc == expected.auc

@@ -27,6 +27,18 @@ def test_calibrated_scores_are_those_of_a_loop():
             assert found[target, record] == pytest.approx(-(1 + above) / (1 + len(others)))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint64, np.int8, np.int64, bool])
+def test_scores_of_any_numbers_are_calibrated_as_floats_are(dtype):
+    """The negative of an unsigned 1 is the largest of them, and of the least int8 itself; a Boolean has none."""
+    rng = np.random.default_rng(5)
+    scores = rng.permuted(np.arange(-128, 112).reshape(8, 30), axis=None).astype(np.int8).astype(dtype)
+    member = halves(8, 30, rng)
+    twin = np.arange(8)[:, None] ^ 1
+    np.testing.assert_array_equal(
+        calibrated(scores, member, (twin,)), calibrated(scores.astype(float), member, (twin,))
+    )
+
+
 def test_a_record_s_own_threshold_keeps_its_rate_and_finds_nothing_where_nothing_leaks():
     """Records differ in level and in spread, models in level, and no score depends on the membership."""
     rng = np.random.default_rng(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,9 +11,11 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import norm
 
 from jaxattack.metrics import (
+    accuracy_influences,
     auc,
     calibrated,
     exposure_p_values,
+    influences,
     loss_tnr,
     model_clusters,
     own_rates,
@@ -164,6 +167,85 @@ def test_records_or_models_that_disagree_are_refused(figure):
         vulnerability_interval(scores, member, clusters, 2.0)
     with pytest.raises(InputError, match="clusters has shape .* and there are 8 models"):
         summarise(scores, member, clusters=clusters[:3])
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (4, 0), (0, 0)])
+def test_no_models_or_records_are_refused(shape):
+    """Without models there was a division by zero."""
+    nothing = np.zeros(shape), np.zeros(shape, bool)
+    clusters = np.arange(shape[0])
+    for figure in (vulnerability, sensitivity_index, stability, model_influences):
+        with pytest.raises(InputError, match=r"there are numbers of shape .*: give some models and records"):
+            figure(*nothing)
+    for figure in (vulnerability_interval, exposure_p_values):
+        with pytest.raises(InputError, match="give some models and records"):
+            figure(*nothing, clusters)
+    for figure in (lambda *pair: own_rates(*pair, 1.0), lambda *pair: calibrated(*pair, ())):
+        with pytest.raises(InputError, match="give some models and records"):
+            figure(*nothing)
+
+
+def model_influences(scores, member, clusters=None):
+    """The influences at one rate; the curve is of other scores, as there is none of nothing."""
+    curve = roc_curve(np.array([1.0, 0.0]), np.array([True, False]))
+    return influences(scores, member, curve, (0.1,), clusters)
+
+
+CLUSTERED = [
+    vulnerability_interval,
+    exposure_p_values,
+    model_influences,
+    lambda scores, member, clusters: accuracy_influences(scores > 0, member, clusters),
+]
+
+
+@pytest.mark.parametrize("figure", CLUSTERED)
+@pytest.mark.parametrize(
+    ("clusters", "words"),
+    [
+        (np.arange(5), r"clusters has shape \(5,\), dtype int64 and there are 8 models"),
+        (np.arange(16), r"clusters has shape \(16,\), dtype int64 and there are 8 models"),
+        (np.arange(8).reshape(4, 2), r"clusters has shape \(4, 2\)"),
+        (np.array([None] * 8), "clusters has shape .*, dtype object"),
+        ([[0], [1, 2]], "clusters is no array .*: give one label for each model"),
+    ],
+)
+def test_clusters_that_are_no_label_for_each_model_are_refused(figure, clusters, words):
+    """Of 5 labels for 8 models there were numbers, of the first five models."""
+    scores, member = shifted(8, 40, 1.0)
+    with pytest.raises(InputError, match=words):
+        figure(scores, member, clusters)
+
+
+@pytest.mark.parametrize("figure", [vulnerability_interval, exposure_p_values])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [0, 0, 1, 1, 2, 2, 3, 3],
+        np.repeat([-1, 0, 7, 9], 2),
+        np.repeat(np.arange(4, dtype=np.uint8), 2),
+        list("ccaaddbb"),
+    ],
+)
+def test_clusters_may_be_a_list_and_have_any_labels(figure, labels):
+    """A list ended in a traceback, and of the label -1 the cluster was left out."""
+    scores, member = shifted(8, 40, 1.0)
+    found = figure(scores, member, labels)
+    np.testing.assert_allclose(found, figure(scores, member, np.repeat(np.arange(4), 2)), rtol=1e-12)
+
+
+def test_scores_in_a_dtype_of_jax_are_numbers():
+    """NumPy takes bfloat16 for raw bytes, and it was refused as no numbers."""
+    scores, member = shifted(8, 40, 1.0)
+    for dtype in (jnp.bfloat16, jnp.float8_e5m2, jnp.float8_e4m3fn):
+        given = np.asarray(jnp.asarray(scores, jnp.float32).astype(dtype))
+        plain = given.astype(np.float32)
+        np.testing.assert_array_equal(vulnerability(given, member), vulnerability(plain, member))
+        np.testing.assert_array_equal(calibrated(given, member, ()), calibrated(plain, member, ()))
+        assert auc(roc_curve(given[0], member[0])) == auc(roc_curve(plain[0], member[0]))
+        np.testing.assert_array_equal(vulnerability(plain, member.astype(dtype)), vulnerability(plain, member))
+    with pytest.raises(InputError, match="scores have dtype .*: give numbers"):
+        vulnerability(np.zeros((8, 40), [("phi", np.float32)]), member)
 
 
 def test_whole_numbers_of_0_and_1_are_as_good_a_truth_as_booleans():

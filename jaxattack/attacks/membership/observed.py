@@ -14,6 +14,7 @@ from jaxattack.attacks.membership.references import References, TooFewReferences
 from jaxattack.metrics.clusters import once
 from jaxattack.threads import map_threads, record_blocks
 from jaxattack.types import InputError, MembershipAttack, Needs, Observations, OptimisedSignal, Side, Signal
+from jaxattack.types.floats import widen_floats
 
 FEWEST_MODELS = 3  # one target leaves two references, such as a complementary pair
 SHOWN = 5  # record indices listed in a message
@@ -74,7 +75,7 @@ def scores_of(
     Raises:
         InputError: what the attack refuses; or scores that are no finite numbers, or not one for each target and record.
     """
-    scores = np.asarray(attack(observations) if targets is None else attack(observations, targets))
+    scores = widen_floats(np.asarray(attack(observations) if targets is None else attack(observations, targets)))
     shape = (observations.models if targets is None else len(targets), observations.records)
     if scores.shape != shape or scores.dtype.kind not in "fiub":
         raise InputError(
