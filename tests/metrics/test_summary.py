@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -160,7 +163,10 @@ def test_bad_input_is_refused_in_a_sentence():
 def test_records_or_models_that_disagree_are_refused(figure):
     scores, member = shifted(8, 40, 1.0)
     clusters = model_clusters(member)
-    for some in (figure, lambda *pair: exposure_p_values(*pair, clusters), lambda *pair: own_rates(*pair, 1.0)):
+    figures: tuple[Callable[..., Any], ...] = (
+        figure, lambda *pair: exposure_p_values(*pair, clusters), lambda *pair: own_rates(*pair, 1.0),
+    )  # fmt: skip
+    for some in figures:
         with pytest.raises(InputError, match=r"shape \(8, 40\) and member has \(8, 5\)"):
             some(scores, member[:, :5])
     with pytest.raises(InputError, match="confidence is 2"):
@@ -180,7 +186,8 @@ def test_no_models_or_records_are_refused(shape):
     for figure in (vulnerability_interval, exposure_p_values):
         with pytest.raises(InputError, match="give some models and records"):
             figure(*nothing, clusters)
-    for figure in (lambda *pair: own_rates(*pair, 1.0), lambda *pair: calibrated(*pair, ())):
+    figures: tuple[Callable[..., Any], ...] = (lambda *pair: own_rates(*pair, 1.0), lambda *pair: calibrated(*pair, ()))
+    for figure in figures:
         with pytest.raises(InputError, match="give some models and records"):
             figure(*nothing)
 
