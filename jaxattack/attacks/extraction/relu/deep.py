@@ -31,11 +31,14 @@ from jaxattack.attacks.extraction.verification import Attack, Theft
 from jaxattack.types import NUMBERS, Access, BudgetSpent, Draft, InputError, Progress, above_zero, at_least, config
 
 CHECKS, THOROUGH = 200, 10
-"""Fresh queries near the middle and of the region, and how many times more where neurons lack. 100 7, .85; 400 7, 1.28."""
+"""Fresh queries near the middle and of the region, and how many times more where neurons lack.
+
+Of 35 networks of two and three hidden layers 33 are complete, and with 100 and 400, at .89 and 1.20 of the queries.
+"""
 REPAIRS = 10
-"""How often the network is assembled. Half and double 7, at the same queries."""
+"""How often the network is assembled. Of 35 networks 33 are complete, with half 32, at the same queries."""
 THROUGH = 4
-"""Lines at once to where the network is off. Half and double 18, 1.00."""
+"""Lines at once to where the network is off. Of 35 networks 33 are complete, with half and double too, .99 and 1.00."""
 
 
 @config
@@ -45,9 +48,10 @@ class ReluDeep(Attack):
     Attributes:
         hidden: widths of the hidden layers, the first one first; two or more.
         tolerance: the attack succeeded once the stolen network is this close to the victim at fresh queries, for
-            answers of order 1.
+            answers of order 1. Of 35 networks the same come out with 15 times as much.
         lines: how many lines to search at most.
-        idle: a layer is given up after so many lines that showed no further neuron of it.
+        idle: a layer is given up after so many lines that showed no further neuron of it. Of 35 networks 33 are
+            complete, with half 32, .99.
 
     Raises:
         InputError: a value out of range.

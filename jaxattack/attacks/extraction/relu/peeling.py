@@ -38,10 +38,10 @@ from jaxattack.attacks.extraction.relu.walk import follow
 from jaxattack.attacks.search.lockstep import Search, Task, run, together
 
 SHARE = 0.8
-"""Of points at which the victim is to bend the share that suffices. .6 and .9 7, 1.00; of `SPOTS` half 7, .96, and double 7, 1.08."""
+"""Of points at which the victim is to bend the share that suffices. Of 35 networks 33 are complete, with .6 32, with .9 33, 1.00; of `SPOTS` half 7, .96, and double 7, 1.08."""
 
 FITTED = 6000
-"""Answers for the last layer. Half and double 7, at the same queries; with 4 or 8 an unknown, of three 40-20-10-10-1 one is exact and not two."""
+"""Answers for the last layer. Of 35 networks 33 are complete, with half and double too, 1.00; with 4 or 8 an unknown, of three 40-20-10-10-1 one is exact and not two."""
 
 
 @dataclass

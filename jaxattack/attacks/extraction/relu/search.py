@@ -28,7 +28,10 @@ from jaxattack.attacks.search.lockstep import Search
 from jaxattack.types import BudgetSpent
 
 REACH, NEAR = 1e4, 30.0
-"""How far lines go, in t; and in networks of several hidden layers, far out in which all layers bend on cones."""
+"""How far lines go, in t; and in networks of several hidden layers, far out in which all layers bend on cones.
+
+Of 35 such networks 33 are complete; with half of the latter 33, .99, with double 34, 1.00.
+"""
 
 LINES, STRANGE = 24, 2
 """Lines that are searched at most; and without meeting half of the neurons predicted on them, or without being resolved.
@@ -43,6 +46,7 @@ SPOTS, SHARE, STEP = 12, 0.95, 1e-3
 """Points of a hyperplane at which a deeper victim is to bend, the share of them that suffices, and how near they are.
 
 Where 7 in 10 sufficed, a neuron of the second layer was taken for one of the first on 6 of 20 seeds of a network 5-4-3-1; so on 2.
+Of 35 networks 33 are complete: of `SPOTS` half 33, .96, and bits are lost, double 33, 1.18; of `STEP` half 32, double 31, 1.00.
 """
 
 

@@ -35,7 +35,7 @@ RANK = 1e-8
 AGREES = 1e-6
 """How far what two places say of one neuron may be apart, as a share: of the largest normal, of the fold, of a point's length.
 
-A tenth 7, 1.02; ten times 7, .96.
+Of 35 networks of two and three hidden layers 33 are complete; with a tenth 32, 1.02, with ten times 32, .99.
 """
 
 SPREAD, DRAWN = np.array([1.0, 2.0, 4.0]), 600

@@ -32,7 +32,7 @@ LEAN, CLOSER, TRIES = 8.0, 1 / 6, 7
 Half 26, 1.02 for each; double 26, 26, 25, .98, .96, 1.02.
 """
 PATIENCE = 150
-"""Steps without anything new after which a walk ends. Half 7, .97; double 6, 1.01."""
+"""Steps without anything new after which a walk ends. Of 35 networks 33 are complete, with half 32, .99, with double 34, 1.07."""
 ASTRAY = 30
 """After how many steps without anything new a walk is put down elsewhere. Half 26, .94; double 26, .98.
 
